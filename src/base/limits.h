@@ -51,6 +51,9 @@
 #define LIMIT_CODE_PATH_BYTES 1024
 #define LIMIT_CODE_DEPTH 32
 
+/* store */
+#define LIMIT_STORE_PENDING 65536
+
 /* gateway */
 #define LIMIT_ROUTES 100000
 #define LIMIT_VERDICTS 100000
