@@ -53,6 +53,7 @@
 
 /* store */
 #define LIMIT_STORE_PENDING 65536
+#define LIMIT_STORE_FULL_RETRY_MS 500
 
 /* gateway */
 #define LIMIT_ROUTES 100000

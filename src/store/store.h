@@ -4,9 +4,13 @@
  *
  * Writing: the loop thread fills a batch with changes and gives it to store_commit; a store thread
  * puts many batches in one transaction (group commit, fsync before the answer) and calls back on
- * the loop thread in the order of store_commit calls: rc 0 durable, NO_SPACE (nothing of the batch
- * was written; the caller undoes or repeats), or IO (the process ends: recovery starts from disk).
+ * the loop thread in the order of store_commit calls: rc 0 durable, PRECONDITION or CONFLICT
+ * (nothing of this batch was written), or IO (the process ends: recovery starts from disk).
  * Replies and effects wait for that call. Batches own copies of everything put into them.
+ * A full disk is not an answer: the store rolls back, keeps the batches in order and tries again
+ * every LIMIT_STORE_FULL_RETRY_MS until there is room; meanwhile store_is_full() says so, and
+ * callers refuse new changes from users with NO_SPACE while reads go on. (With a NULL loop there is
+ * nobody to wait: NO_SPACE is called back, nothing was written.)
  *
  * Reading: store_load hands the live state over at start (before any commit); later reads of the
  * past run on a reader thread and call back on the loop thread.
@@ -115,6 +119,9 @@ typedef void store_done_fn(void *arg, int rc, const struct err *err);
  * unless the store has no loop. At most LIMIT_STORE_PENDING batches wait: past it BUSY comes back
  * through fn. */
 void store_commit(struct store *s, struct store_batch *b, store_done_fn *fn, void *arg);
+
+/* The disk is full and commits are being held. Loop thread. */
+bool store_is_full(const struct store *s);
 
 /* ---- reading ---- */
 
