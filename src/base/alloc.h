@@ -25,8 +25,8 @@ int mem_fail_hit(void);
 /* Live allocations (count), to find leaks in tests. */
 int64_t mem_live(void);
 
-/* Scope clean-up: `_cleanup_(bufp) struct buf b = BUF(max)`. DEFINE_CLEANUP(name, type, fn) makes
- * a function name##_cleanup that calls fn on the variable's value or address (see uses). */
+/* Scope clean-up: `cleanup(buf_done) struct buf b = BUF(max);`, `cleanup(mem_freep) char *s = NULL;`.
+ * The function gets the address of the variable when its scope ends. */
 #define cleanup(fn) __attribute__((cleanup(fn)))
 void mem_freep(void *ptr_to_ptr);
 void fd_closep(int *fd); /* closes when >= 0, keeps errno, sets -1 */

@@ -37,5 +37,7 @@ void str_to_base64url(char *dst, const void *src, size_t len);
 
 /* Valid UTF-8 without NUL, surrogates and overlong forms (RFC 3629). */
 bool str_is_utf8(const char *s, size_t len);
+/* Bytes of the character at s (1 to 4), or 0 when it is not such UTF-8; reads at most len bytes. */
+size_t str_utf8_len(const char *s, size_t len);
 
 #endif
