@@ -91,17 +91,6 @@ void store_ledger_take(struct store_batch *b, const struct ledger_row *row);
 void store_ledger_set(struct store_batch *b, const struct ledger_row *row); /* holder must match */
 void store_ledger_free(struct store_batch *b, const char *kind, const char *name);
 
-/* Orders to engines that must not be forgotten; key makes a repeat harmless. */
-struct outbox_row {
-    uint64_t seq;               /* given by caller, grows */
-    char engine[32];
-    char verb[16];              /* start stop suspend resume forget log-remove */
-    struct attempt_key key;
-    int64_t arg;                /* grace of a stop */
-};
-void store_put_outbox(struct store_batch *b, const struct outbox_row *row);
-void store_remove_outbox(struct store_batch *b, uint64_t seq);
-
 /* Idempotency-Key of a request and the id it made; kept a day. */
 struct idempotency_row {
     struct user_id user;
@@ -127,7 +116,7 @@ bool store_is_full(const struct store *s);
 
 /* Called for each row in this order: settings, users, tokens, projects, members, volumes, images,
  * live workloads (not final) and final ones ended at or after recent_ms, each workload followed by
- * its latest attempt, ledger, outbox, idempotency. Structs live during the call. A NULL member is
+ * its latest attempt, ledger, idempotency. Structs live during the call. A NULL member is
  * skipped. A callback that returns nonzero ends the load with that code. */
 struct store_visitor {
     void *arg;
@@ -141,11 +130,10 @@ struct store_visitor {
     int (*workload)(void *arg, const struct workload *w, const char *spec_json);
     int (*attempt)(void *arg, const struct attempt *a);
     int (*ledger)(void *arg, const struct ledger_row *l);
-    int (*outbox)(void *arg, const struct outbox_row *o);
     int (*idempotency)(void *arg, const struct idempotency_row *r);
 };
 struct store_heads { /* highest numbers given so far; counts */
-    uint64_t event_seq, outbox_seq, fence;
+    uint64_t event_seq, fence; /* fence: of any attempt */
     uint64_t workloads_total;
 };
 int store_load(struct store *s, int64_t recent_ms, const struct store_visitor *v,

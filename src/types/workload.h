@@ -124,6 +124,7 @@ struct task {
 
 struct attempt {
     struct attempt_key key;
+    char site[64];
     int64_t placed_ms, started_ms, ended_ms;
     enum end_reason end_reason;
     uint32_t end_task;             /* index of the task that shows the reason */
