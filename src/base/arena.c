@@ -1,6 +1,7 @@
 /* Bump allocation out of doubling blocks, so that a request costs a handful of mallocs. */
 #include "base/arena.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
