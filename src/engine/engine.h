@@ -3,8 +3,10 @@
  * slurm). A driver is one const struct engine_ops in its own folder; engine/registry.c lists them.
  *
  * Orders carry an attempt key and are safe to repeat: an order for a key that is already being
- * carried out is accepted again and changes nothing; an order with an older fence than the engine
- * has seen for that workload is refused with CONFLICT. Return 0 means *accepted*; facts come later
+ * carried out is accepted again and changes nothing (facts of it may be told again); an order for
+ * a key that the engine does not know, with an older fence than it has seen for that workload, is
+ * refused with CONFLICT. So is a start whose key the engine has already reported GONE: an attempt
+ * never starts twice. Return 0 means *accepted*; facts come later
  * as events through the listener, always from the loop thread, never from inside an order call.
  * UNAVAILABLE means the engine could not be reached: repeat later, the outbox keeps the order.
  * Calling what a driver does not announce is UNSUPPORTED and names the ability.
@@ -27,6 +29,7 @@
 
 struct ev_loop;
 struct os_clock;
+struct fake_world;
 struct engine; /* opaque, the driver's */
 
 #define ENGINE_ABILITY_LIST(X)                                                                     \
@@ -165,6 +168,7 @@ struct engine_config {
     const char *data_dir;      /* the installation's data directory */
     const char *socket;        /* local: the runner's */
     const struct os_clock *clock;
+    struct fake_world *fake_world; /* fake: the world to connect to; NULL: one of its own */
 };
 
 struct engine_ops {
