@@ -16,10 +16,10 @@ case $kind in
 release) folder=build ;;
 strict) options=(-Dwerror=true) ;;
 clang) options=(-Dwerror=true) compiler=clang ;;
-asan) options=(-Db_sanitize=address,undefined -Doptimization=1) sanitizers=1 ;;
+asan) options=('-Db_sanitize=address,undefined' -Doptimization=1) sanitizers=1 ;;
 tsan) options=(-Db_sanitize=thread -Doptimization=1) sanitizers=1 ;;
 coverage) options=(-Db_coverage=true -Doptimization=0) ;;
-fuzz) options=(-Db_sanitize=address,undefined -Doptimization=1 -Dfuzz=true) compiler=clang sanitizers=1 ;;
+fuzz) options=('-Db_sanitize=address,undefined' -Doptimization=1 -Dfuzz=true) compiler=clang sanitizers=1 ;;
 *)
   echo "build: no kind '$kind'; see the first lines of tools/build.sh" >&2
   exit 2

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Runs the levels of tests in order and ends with one line `N passed, N failed, N skipped`.
+#   usage: tools/test.sh [LEVEL…]
+# Levels (docs: test/README.md); without arguments all of them but tsan:
+#   native       unit, conformance, simulation and replayed fuzz corpora, from build/
+#   asan, tsan   unit and conformance tests in a sanitizer build
+#   tools        the checker's own tests
+#   integration, e2e   pytest, real daemons and real parts
+# Fails when a test failed, when nothing ran, and with CI=true when a test was skipped that
+# test/skips-not-allowed.txt lists. Results of each level lie in build/test/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+PYTHON=/usr/bin/python3
+RESULTS=build/test
+export BERTH_BUILD="$PWD/build"
+export PYTHONDONTWRITEBYTECODE=1
+# A leak is a failure; so is everything that UBSan sees.
+export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:abort_on_error=0
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+
+# Runs meson's tests of one build folder; more arguments go to `meson test`. Failing tests are told by
+# the report, so the status says only whether the run itself worked.
+run_meson() {
+  local level=$1 folder=$2
+  shift 2
+  rm -f "$folder/meson-logs/testlog.json"
+  meson test -C "$folder" --no-rebuild --print-errorlogs --num-processes "$(nproc)" "$@" \
+    >"$RESULTS/$level.log" 2>&1 || true
+  if [ -e "$folder/meson-logs/testlog.json" ]; then
+    cp "$folder/meson-logs/testlog.json" "$RESULTS/$level.json"
+  elif ! grep -q 'No tests defined\|No suitable tests' "$RESULTS/$level.log"; then
+    cat "$RESULTS/$level.log" >&2
+    return 1
+  fi
+}
+
+run_pytest() {
+  local level=$1 status=0
+  shift
+  "$PYTHON" -m pytest -q -ra --tb=short -p no:cacheprovider --junitxml="$RESULTS/$level.xml" "$@" || status=$?
+  # 1: tests failed (the report tells), 5: there are none yet.
+  [ $status -le 1 ] || [ $status -eq 5 ]
+}
+
+run_level() {
+  local level=$1
+  case $level in
+  native) tools/build.sh release && run_meson native build ;;
+  asan) tools/build.sh asan && run_meson asan build-asan --suite unit --suite conform --timeout-multiplier 4 ;;
+  tsan) tools/build.sh tsan && run_meson tsan build-tsan --suite unit --suite conform --timeout-multiplier 4 ;;
+  tools) run_pytest tools tools ;;
+  integration | e2e) if [ -d "test/$level" ]; then run_pytest "$level" "test/$level"; fi ;;
+  *)
+    echo "test: no level '$level'; see the first lines of tools/test.sh" >&2
+    return 2
+    ;;
+  esac
+}
+
+levels=("$@")
+[ ${#levels[@]} -gt 0 ] || levels=(tools native asan integration e2e)
+mkdir -p build
+rm -rf "$RESULTS"
+mkdir -p "$RESULTS"
+status=0
+for level in "${levels[@]}"; do
+  echo "== $level"
+  started=$SECONDS
+  broken=""
+  run_level "$level" || broken="--broken"
+  "$PYTHON" tools/report.py level "$RESULTS" "$level" $((SECONDS - started)) $broken || status=1
+done
+"$PYTHON" tools/report.py total "$RESULTS" || status=1
+exit $status
