@@ -3,13 +3,13 @@
  * slurm). A driver is one const struct engine_ops in its own folder; engine/registry.c lists them.
  *
  * Orders carry an attempt key and are safe to repeat: an order for a key that is already being
- * carried out is accepted again and changes nothing (facts of it may be told again); an order for
- * a key that the engine does not know, with an older fence than it has seen for that workload, is
- * refused with CONFLICT. So is a start whose key the engine has already reported GONE: an attempt
- * never starts twice. Return 0 means *accepted*; facts come later
- * as events through the listener, always from the loop thread, never from inside an order call.
- * UNAVAILABLE means the engine could not be reached: repeat later, the outbox keeps the order.
- * Calling what a driver does not announce is UNSUPPORTED and names the ability.
+ * carried out is accepted again and changes nothing (its facts may be told again); a start whose
+ * key is already gone starts nothing and GONE is told again. An order for a key that the engine
+ * does not know (any more) is refused with CONFLICT when the fence is older than it has seen for
+ * that workload, and so is a start whose fence was reported GONE: an attempt never starts twice.
+ * Return 0 means *accepted*; facts come later as events through the listener, always from the loop
+ * thread, never from inside an order call. UNAVAILABLE means the engine could not be reached:
+ * repeat later. Calling what a driver does not announce is UNSUPPORTED and names the ability.
  *
  * After opening, and after every reconnection, the driver sends LIST_BEGIN, one ATTEMPT_SEEN per
  * attempt that it knows anything of (also ended ones not yet forgotten), LIST_END: a full list
@@ -179,13 +179,19 @@ struct engine_ops {
     void (*close)(struct engine *e); /* running work is left alone */
     int (*start)(struct engine *e, const struct engine_start *order, struct err *err);
     /* SIGTERM to every task, SIGKILL after grace_ms; 0: SIGKILL at once. A smaller grace later
-     * shortens the first. Unknown key: accepted, and GONE follows (there is nothing left). */
+     * shortens the first. Suspended tasks are thawed for it. Unknown key: accepted, and GONE
+     * follows (there is nothing left); the key can't be started from then on. */
     int (*stop)(struct engine *e, struct attempt_key key, int64_t grace_ms, struct err *err);
+    /* Both only while tasks run: NOT_FOUND for an unknown key, CONFLICT before the start and after
+     * a stop. */
     int (*suspend)(struct engine *e, struct attempt_key key, struct err *err);
     int (*resume)(struct engine *e, struct attempt_key key, struct err *err);
-    /* The attempt's end is durable elsewhere: drop what is kept of it, but for its logs. */
+    /* The attempt's end is durable elsewhere: drop what is kept of it, but for its logs. CONFLICT
+     * before GONE; unknown key: accepted. */
     int (*forget)(struct engine *e, struct attempt_key key, struct err *err);
-    /* Reads from a byte offset, at most max bytes; calls back once. */
+    /* Reads from a byte offset, at most max bytes; calls back once: NOT_FOUND when there is no such
+     * log. Works before, during and after the run, until log_remove. Offsets are the engine's own:
+     * start at 0 and go on from next_offset; the last one is the task's log_bytes. */
     int (*log_read)(struct engine *e, struct attempt_key key, uint32_t task, uint64_t offset,
                     size_t max, engine_log_fn *fn, void *arg, struct err *err);
     int (*log_remove)(struct engine *e, struct attempt_key key, struct err *err);
