@@ -45,9 +45,9 @@ coverage:  ## line coverage of the meson tests, in build-coverage/coverage
 	@tools/setup.sh build test
 	@tools/coverage.sh
 
-fuzz:      ## libFuzzer; FUZZ=name for one target, SECONDS=60 each
+fuzz:      ## libFuzzer; FUZZ=name for one target, FUZZ_SECONDS=60 each
 	@tools/setup.sh build test
-	@tools/fuzz.sh
+	@FUZZ='$(FUZZ)' tools/fuzz.sh
 
 clean:     ## remove build folders (not the cache in BERTH_CACHE)
 	@rm -rf build build-asan build-tsan build-clang build-strict build-coverage build-fuzz

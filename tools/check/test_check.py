@@ -49,6 +49,7 @@ def test_functions_are_found_with_name_and_length():
     ("src/api/x.c", "store/store.h"),
     ("src/engine/local/x.c", "engine/local/net.h"),
     ("src/runner/main.c", "os/file.h"),
+    ("src/runner/main.c", "wire/runner.h"),
     ("src/berthd/main.c", "api/api.h"),
     ("test/unit/base/test_x.c", "api/api.h"),
 ])
@@ -64,6 +65,7 @@ def test_include_upwards_is_fine(path, include):
     ("src/runner/x.c", "types/spec.h", "types"),
     ("src/runner/x.c", "ev/loop.h", "ev"),
     ("src/cli/x.c", "store/store.h", "store"),
+    ("src/wire/x.c", "types/spec.h", "types"),
     ("src/init/x.c", "http/server.h", "http"),
     ("src/gateway/x.c", "store/store.h", "store"),
     ("src/os/x.c", "file.h", "file.h"),
