@@ -7,21 +7,13 @@
 
 #define CAP_MIN_BYTES 64u
 
-static void fail(struct buf *b)
-{
-    mem_free(b->data);
-    b->data = NULL;
-    b->len = b->cap = 0;
-    b->failed = true;
-}
-
 /* Makes cap >= len + more + 1 (for the NUL). */
 static bool grow(struct buf *b, size_t more)
 {
     if (b->failed)
         return false;
     if (more > b->max - b->len || b->max == SIZE_MAX) {
-        fail(b);
+        buf_fail(b);
         return false;
     }
     size_t need = b->len + more + 1;
@@ -34,7 +26,7 @@ static bool grow(struct buf *b, size_t more)
         cap = b->max + 1;
     char *data = mem_realloc(b->data, cap);
     if (data == NULL) {
-        fail(b);
+        buf_fail(b);
         return false;
     }
     b->data = data;
@@ -96,7 +88,7 @@ void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
     int len = vsnprintf(NULL, 0, fmt, measure);
     va_end(measure);
     if (len < 0) {
-        fail(b);
+        buf_fail(b);
         return;
     }
     if (!grow(b, (size_t)len))
@@ -137,6 +129,23 @@ void buf_consume(struct buf *b, size_t len)
     memmove(b->data, b->data + len, b->len - len);
     b->len -= len;
     b->data[b->len] = '\0';
+}
+
+void buf_truncate(struct buf *b, size_t len)
+{
+    if (b->failed || len == b->len)
+        return;
+    check(len < b->len);
+    b->len = len;
+    b->data[len] = '\0';
+}
+
+void buf_fail(struct buf *b)
+{
+    mem_free(b->data);
+    b->data = NULL;
+    b->len = b->cap = 0;
+    b->failed = true;
 }
 
 bool buf_is_failed(const struct buf *b)

@@ -37,7 +37,9 @@ void buf_put_u32le(struct buf *b, uint32_t v);
 char *buf_reserve(struct buf *b, size_t len);
 void buf_commit(struct buf *b, size_t len);
 void buf_consume(struct buf *b, size_t len); /* drops the first len bytes */
+void buf_truncate(struct buf *b, size_t len); /* keeps the first len bytes */
 
+void buf_fail(struct buf *b); /* for producers that fail themselves while they append */
 bool buf_is_failed(const struct buf *b);
 const char *buf_str(const struct buf *b); /* never NULL; "" when empty or failed */
 char *buf_take(struct buf *b);            /* caller frees with mem_free; NULL when failed */

@@ -24,6 +24,7 @@
 #define LIMIT_DOC_DEPTH 32
 #define LIMIT_DOC_NODES 100000
 #define LIMIT_YAML_ALIASES 100
+#define LIMIT_LONG_TEXT_BYTES (128 * 1024)           /* one argument or variable: MAX_ARG_STRLEN */
 
 /* domain */
 #define LIMIT_NAME 63

@@ -36,8 +36,8 @@
 
 struct js_doc;
 
-/* At most LIMIT_DOC_BYTES, LIMIT_DOC_DEPTH, LIMIT_DOC_NODES; UTF-8 only; one document. `name` is
- * for messages ("job.yaml", "request body"). INVALID with line and col on bad text. */
+/* At most LIMIT_DOC_BYTES, LIMIT_DOC_DEPTH, LIMIT_DOC_NODES; UTF-8 only; one document. INVALID
+ * with line and col on bad text, TOO_LARGE, NOMEM. */
 int js_parse_json(const char *text, size_t len, struct js_doc **ret, struct err *err);
 int js_parse_yaml(const char *text, size_t len, struct js_doc **ret, struct err *err);
 struct js_doc *js_doc_free(struct js_doc *doc); /* returns NULL; NULL allowed */
@@ -62,16 +62,16 @@ enum js_type {
     JS_TAG,       /* const char *, str_is_tag */
     JS_ENUM,      /* int, names table */
     JS_BYTES,     /* uint64_t, "4G" or a number of bytes; written as units_format_bytes */
-    JS_CPU,       /* int64_t milli-cores, "500m", 2, 0.5 */
-    JS_GPU_SHARE, /* int64_t thousandths, 1, 0.5 */
+    JS_CPU,       /* int64_t milli-cores, "500m", 2, 0.5; written as a number */
+    JS_GPU_SHARE, /* int64_t thousandths, 1, 0.5; written as a number */
     JS_DURATION,  /* int64_t ms, "4h" */
     JS_TIME,      /* int64_t ms since 1970, RFC 3339; 0 is written as null */
     JS_ID,        /* uint64_t, 10 characters (base/id.h); 0 is written as null */
     JS_STRUCT,    /* embedded struct, .sub */
     JS_PTR,       /* struct *, .sub; NULL when absent */
     JS_LIST,      /* struct js_list of .sub structs */
-    JS_STRS,      /* struct js_strs: list of strings, each at most LIMIT_TEXT */
-    JS_PAIRS,     /* struct js_pairs: object of string values (numbers and bools become text) */
+    JS_STRS,      /* struct js_strs: list of strings; numbers and bools become text as written, */
+    JS_PAIRS,     /* struct js_pairs: object of such; each at most LIMIT_LONG_TEXT_BYTES */
     JS_OBJECTS,   /* struct js_objects: object whose values are .sub structs; keys are labels */
     JS_RAW,       /* yyjson_val *, valid as long as the doc */
     JS_CUSTOM,    /* .decode and .encode */
@@ -105,11 +105,13 @@ enum {
     JS_OMIT_EMPTY = 8, /* not written when 0, NULL or empty */
     JS_NULLABLE = 16, /* null on input means absent */
 };
+/* Optional texts, ids, times and pointers without JS_OMIT_EMPTY are written as null when empty, and
+ * null is accepted for them: what was answered can be sent back. */
 
 struct js_ctx; /* of a decode: arena, doc, path, err */
 struct js_field;
 typedef int js_decode_fn(struct js_ctx *ctx, const struct js_field *f, yyjson_val *val, void *dst);
-/* Appends one JSON value. */
+/* Appends one JSON value; nothing at all leaves the key out. dst and src: the field's address. */
 typedef void js_encode_fn(const struct js_field *f, const void *src, struct buf *out);
 
 struct js_table;
@@ -118,12 +120,13 @@ struct js_field {
     enum js_type type;
     size_t offset;
     int flags;
-    int64_t min, max;           /* of numbers and units (both 0: no check), bytes of text, items of lists */
-    const struct js_table *sub; /* JS_STRUCT, JS_PTR, JS_LIST, JS_OBJECTS */
+    int64_t min, max;           /* of numbers and units (both 0: no check; min > max: no upper end),
+                                 * bytes of text, items of lists and objects */
+    const struct js_table *sub; /* JS_STRUCT, JS_PTR, JS_LIST, JS_OBJECTS; JS_CUSTOM for its schema */
     const char *const *names;   /* JS_ENUM: NULL-terminated, index is the value */
     js_decode_fn *decode;       /* JS_CUSTOM */
     js_encode_fn *encode;
-    const char *schema;         /* JS_CUSTOM: its JSON Schema, as JSON text */
+    const char *schema;         /* JS_CUSTOM: its JSON Schema, as the text of a JSON object */
     const char *doc;            /* one line for help, OpenAPI and docs */
     const char *example;        /* JSON text, optional */
 };
@@ -132,7 +135,9 @@ struct js_table {
     const char *name; /* of the schema component */
     size_t size;
     const struct js_field *fields;
-    size_t count;
+    size_t count; /* at most 128 */
+    void (*defaults)(void *dst); /* fills what decoding makes itself: items of lists and objects,
+                                  * JS_PTR; NULL: zeros */
 };
 
 #define JS_TABLE(schema_name, type, fields_array)                                                  \
@@ -140,20 +145,29 @@ struct js_table {
      .count = sizeof(fields_array) / sizeof((fields_array)[0])}
 
 /* Decodes an object into *dst, which the caller has filled with defaults. On failure *err has
- * field, line and column, and *dst may be partly filled (throw it away). */
+ * field ("roles.worker.gpu", "volumes[1].name"), line and column, and *dst may be partly filled
+ * (throw it away). doc may be NULL: then without positions. */
 int js_decode(const struct js_doc *doc, yyjson_val *val, const struct js_table *table,
               struct arena *arena, void *dst, struct err *err);
+/* The same for text that berth itself wrote (a stored record, an answer of the API): read-only
+ * fields are accepted, unknown keys skipped, null is absent everywhere. */
+int js_decode_own(const struct js_doc *doc, yyjson_val *val, const struct js_table *table,
+                  struct arena *arena, void *dst, struct err *err);
 /* For JS_CUSTOM decoders: err with the current path and position; the arena; a sub-table. */
 int js_ctx_fail(struct js_ctx *ctx, yyjson_val *val, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int js_ctx_hint(struct js_ctx *ctx, const char *fmt, ...) PRINTF_LIKE(2, 3);
+int js_ctx_nomem(struct js_ctx *ctx);
 struct arena *js_ctx_arena(struct js_ctx *ctx);
 int js_ctx_decode(struct js_ctx *ctx, yyjson_val *val, const struct js_table *table, void *dst);
 
 /* Appends the JSON of a struct (compact; keys in table order). */
 void js_encode(const struct js_table *table, const void *src, struct buf *out);
 /* Appends the JSON Schema (2020-12, as used by OpenAPI 3.1) of a table; sub-tables are references
- * to #/components/schemas/NAME. js_schema_each visits a table and all below it, each once. */
+ * to #/components/schemas/NAME. */
 void js_schema(const struct js_table *table, struct buf *out);
+/* Appends `"NAME":{schema},…` of the tables and all below them, each once: the inside of
+ * components.schemas. One name must stand for one table. */
+void js_schema_components(const struct js_table *const *tables, size_t count, struct buf *out);
 
 /* ---- writing by hand ---- */
 
@@ -180,6 +194,7 @@ void js_w_time(struct js_writer *w, const char *key, int64_t ms);     /* null wh
 void js_w_raw(struct js_writer *w, const char *key, const char *json); /* trusted JSON text */
 void js_w_table(struct js_writer *w, const char *key, const struct js_table *t, const void *src);
 void js_put_string(struct buf *out, const char *s); /* one escaped JSON string, quotes included */
+void js_put_f64(struct buf *out, double value);     /* shortest that reads back; null when not finite */
 
 /* ---- reading by hand: small questions that never fail ---- */
 const char *js_get_str(yyjson_val *obj, const char *key);                 /* NULL when absent or no string */
