@@ -13,7 +13,8 @@
  *
  * After opening, and after every reconnection, the driver sends LIST_BEGIN, one ATTEMPT_SEEN per
  * attempt that it knows anything of (also ended ones not yet forgotten), LIST_END: a full list
- * that replaces belief. Until LIST_END of the first list no order is accepted (UNAVAILABLE).
+ * that replaces belief. While disconnected and until LIST_END no order is accepted (UNAVAILABLE).
+ * Nodes are told by NODE before their first list.
  *
  * `lost` means "we can't see it"; only GONE (proof that no process is left) frees what it held.
  *

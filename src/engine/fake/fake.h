@@ -35,7 +35,7 @@ extern const struct engine_ops engine_fake;
 struct fake_world;
 
 struct fake_world *fake_world_new(const struct os_clock *clock); /* no nodes; NULL: no memory */
-struct fake_world *fake_world_free(struct fake_world *w); /* no engine may be open on it */
+struct fake_world *fake_world_free(struct fake_world *w);        /* no engine may be open on it */
 /* The world an engine is connected to. */
 struct fake_world *fake_world_of(struct engine *e);
 
