@@ -33,7 +33,6 @@ die() {
 wanted_packages() {
   local group package
   for group in "$@"; do
-    [ -n "${PACKAGES[$group]:-}" ] || die "no group named '$group'" "groups: ${!PACKAGES[*]}"
     for package in ${PACKAGES[$group]}; do echo "$package"; done
     # configurable-http-proxy runs on any Node.js; a machine that has one keeps its own.
     if [ "$group" = bench ] && ! command -v npm >/dev/null; then printf 'nodejs\nnpm\n'; fi
@@ -60,7 +59,7 @@ update_lists() {
   say "reading the package lists"
   local log
   log=$(mktemp)
-  if ! $SUDO apt-get update -qq -o Acquire::Retries=2 >"$log" 2>&1 || grep -q '^[WE]:' "$log"; then
+  if ! $SUDO apt-get update -qq -o Acquire::Retries=1 >"$log" 2>&1 || grep -q '^[WE]:' "$log"; then
     say "warning: some package lists could not be read:"
     grep '^[WE]:' "$log" | head -n 3 | sed 's/^/         /' || true
   fi
@@ -115,7 +114,7 @@ install_packages() {
     mine=1
   fi
   $SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-    -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@" \
+    -o DPkg::Lock::Timeout=300 -o Acquire::Retries=1 -o Dpkg::Use-Pty=0 "$@" \
     </dev/null 2>&1 | show_progress || status=1
   if [ "$mine" = 1 ]; then $SUDO rm -f "$policy"; fi
   for service in $SERVICES; do
@@ -130,12 +129,16 @@ install_packages() {
 show_progress() {
   tee "$LOG" | awk '
     function tell(text) { print "setup:   " text; fflush() }
-    /^Need to get|^E:|^Err:/ { tell($0) }
+    /^Need to get/ { tell($0) }
+    /^E:|^Err:/ && ++errors <= 3 { tell($0) }
     /^Get:/ && ++fetched % 10 == 0 { tell("fetched " fetched " packages, now " $5) }
     /^Setting up / && ++ready % 20 == 0 { tell("set up " ready " packages, now " $3) }'
 }
 
 [ $# -gt 0 ] || die "which group?" "groups: ${!PACKAGES[*]}"
+for group in "$@"; do
+  [ -n "${PACKAGES[$group]:-}" ] || die "no group named '$group'" "groups: ${!PACKAGES[*]}"
+done
 command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
   die "this machine has no apt" "install by its own means: $(wanted_packages "$@" | tr '\n' ' ')"
 
@@ -173,7 +176,6 @@ fi
 if ! install_packages "${missing[@]}"; then
   update_lists
   install_packages "${missing[@]}" || {
-    grep '^E:' "$LOG" | head -n 5 >&2 || true
     die "apt could not install them" "is the machine offline? tried: apt-get install ${missing[*]}"
   }
 fi
