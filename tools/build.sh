@@ -37,9 +37,9 @@ if [ ! -e "$folder/build.ninja" ]; then
   log=$(mktemp)
   if ! CC="${CC:-$(command -v ccache >/dev/null && echo "ccache ")$compiler}" \
     meson setup "$folder" "${options[@]}" >"$log" 2>&1; then
-    tail -n 20 "$log" | grep -v '^$\|full log can be found' >&2
+    grep -A 3 'ERROR' "$log" | grep -v '^$\|full log can be found' >&2 || cat "$log" >&2
     rm -rf "$folder" "$log"
-    echo "build: meson could not configure $folder (see above)" >&2
+    echo "build: meson could not configure $folder" >&2
     exit 1
   fi
   rm -f "$log"

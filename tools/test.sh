@@ -21,17 +21,17 @@ export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 
 # Runs meson's tests of one build folder; more arguments go to `meson test`. Failing tests are told by
-# the report, so the status says only whether the run itself worked.
+# the report, so the status says only whether the run itself worked. A person sees the progress.
 run_meson() {
-  local level=$1 folder=$2
+  local level=$1 folder=$2 log=$RESULTS/$1.log
   shift 2
+  local command=(meson test -C "$folder" --no-rebuild --num-processes "$(nproc)" "$@")
   rm -f "$folder/meson-logs/testlog.json"
-  meson test -C "$folder" --no-rebuild --print-errorlogs --num-processes "$(nproc)" "$@" \
-    >"$RESULTS/$level.log" 2>&1 || true
+  if [ -t 1 ]; then "${command[@]}" || true; else "${command[@]}" >"$log" 2>&1 || true; fi
   if [ -e "$folder/meson-logs/testlog.json" ]; then
     cp "$folder/meson-logs/testlog.json" "$RESULTS/$level.json"
-  elif ! grep -q 'No tests defined\|No suitable tests' "$RESULTS/$level.log"; then
-    cat "$RESULTS/$level.log" >&2
+  elif [ -e "$log" ] && ! grep -q 'No tests defined\|No suitable tests' "$log"; then
+    cat "$log" >&2
     return 1
   fi
 }
@@ -39,7 +39,7 @@ run_meson() {
 run_pytest() {
   local level=$1 status=0
   shift
-  "$PYTHON" -m pytest -q -ra --tb=short -p no:cacheprovider --junitxml="$RESULTS/$level.xml" "$@" || status=$?
+  "$PYTHON" -m pytest -q -rfE --tb=short --durations=5 --durations-min=2 -p no:cacheprovider --junitxml="$RESULTS/$level.xml" "$@" || status=$?
   # 1: tests failed (the report tells), 5: there are none yet.
   [ $status -le 1 ] || [ $status -eq 5 ]
 }

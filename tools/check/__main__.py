@@ -40,6 +40,7 @@ def run(root):
         if path.startswith("src/") and path.endswith("/meson.build"):
             findings += rules.meson_layers(read(root, path))
     findings += rules.readmes(set(paths), lambda p: len(read(root, p).lines))
+    findings += rules.built(set(paths), lambda p: read(root, p).text)
     words = rules.parse_forbidden((Path(root) / HERE / "forbidden.txt").read_text())
     for path in paths:
         if not path.endswith(NO_TEXT) and not path.startswith("test/fuzz/corpus/"):

@@ -173,7 +173,36 @@ def opening(source):
                   else "should open with a comment that says why the file exists", not is_header)
 
 
-FILE_RULES = (layers, sizes, calls, sql, opening)
+_TYPEDEF = re.compile(r"\btypedef\b[^;]*;")
+
+
+def typedefs(source):
+    """Structs and enums are named by tag, so that a reader sees what they are."""
+    for match in _TYPEDEF.finditer(source.code):
+        if "(" not in match.group():
+            yield Finding("typedef", source.path, line_of(source.code, match.start()), "typedef",
+                          "typedefs are for function types only; name the struct or enum by its tag")
+
+
+FILE_RULES = (layers, sizes, calls, sql, opening, typedefs)
+
+
+def built(paths, read_text):
+    """A .c that no meson.build of its folder or above names is dead; read_text(path) reads one."""
+    for path in sorted(paths):
+        if not path.endswith(".c") or not path.startswith(("src/", "test/")):
+            continue
+        folder, _, name = path.rpartition("/")
+        # Tests are often listed by what they test: 'x' for test_x.c.
+        short = re.sub(r"^(test|fuzz|conform|sim)_", "", name[:-2])
+        wanted = re.compile(rf"(?<!\w)({re.escape(name[:-2])}|{re.escape(short)})(?!\w)")
+        while folder:
+            meson = f"{folder}/meson.build"
+            if meson in paths and wanted.search(re.sub("#.*", "", read_text(meson))):
+                break
+            folder = folder.rpartition("/")[0]
+        else:
+            yield Finding("built", path, 1, name, "no meson.build names it, so it is dead: add or delete it")
 
 
 def readmes(paths, line_count):

@@ -161,6 +161,28 @@ def test_openings():
     assert found(rules.opening, "test/lib/x.h", "#ifndef X\n") == []
 
 
+def test_typedefs():
+    assert found(rules.typedefs, "src/os/x.h", "typedef int (*os_fn)(void *ctx);\nstruct a {\n};\n") == []
+    assert found(rules.typedefs, "src/os/x.h", "\ntypedef struct a a_t;\n") == [("typedef", 2)]
+    assert found(rules.typedefs, "src/os/x.h", "typedef struct {\n    int b;\n} a_t;\n") == [("typedef", 1)]
+
+
+def test_every_c_file_is_built():
+    meson = {
+        "src/os/meson.build": "files('file.c', 'sub/deep.c')",
+        "test/unit/os/meson.build": "foreach t : ['file']\n  'test_' + t\nendforeach",
+        "test/lib/meson.build": "# names: test_file",
+    }
+
+    def dead(*paths):
+        return [f.what for f in rules.built({*paths, *meson}, meson.get)]
+
+    assert dead("src/os/file.c", "src/os/sub/deep.c") == []
+    assert dead("src/os/file.c", "src/os/old_file.c", "src/os/fil.c") == ["fil.c", "old_file.c"]
+    assert dead("test/unit/os/test_file.c") == []
+    assert dead("test/unit/os/test_old.c", "test/lib/test_file.c") == ["test_file.c", "test_old.c"]
+
+
 def test_readmes():
     def check(paths, lines=10):
         return [f.text for f in rules.readmes(set(paths), lambda path: lines)]
@@ -240,6 +262,7 @@ def test_program_exit_status(tmp_path):
     os.symlink(ROOT / "tools/check", tmp_path / "tools/check")
     (tmp_path / ".gitignore").write_text("/tools/\n/build-*/\n")
     (tmp_path / "src/os/README.md").write_text("os\n")
+    (tmp_path / "src/os/meson.build").write_text("files('x.c')\n")
     (tmp_path / "src/os/x.c").write_text('/* why */\n#include "base/err.h"\n')
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
 
