@@ -13,6 +13,7 @@
 #ifndef BERTH_AUTH_AUTH_H
 #define BERTH_AUTH_AUTH_H
 
+#include <stddef.h>
 #include "auth/password.h"
 #include "base/err.h"
 #include "types/identity.h"
