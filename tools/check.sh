@@ -66,6 +66,7 @@ sys.exit(bad)' || status=1
 step "layout" layout
 step "checker" /usr/bin/python3 -m tools.check
 step "scripts" scripts
+step "reference pages" /usr/bin/python3 tools/docs/generate.py --check
 step "gcc -Werror" tools/build.sh strict
 if [ "${CI:-}" = true ] && command -v clang >/dev/null; then step "clang -Werror" tools/build.sh clang; fi
 
