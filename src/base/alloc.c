@@ -44,9 +44,10 @@ void *mem_alloc(size_t size)
 
 void *mem_calloc(size_t count, size_t size)
 {
-    if (must_fail())
+    size_t total;
+    if (must_fail() || __builtin_mul_overflow(count, size, &total))
         return NULL;
-    if (count == 0 || size == 0)
+    if (total == 0)
         count = size = 1;
     return count_new(calloc(count, size));
 }

@@ -166,8 +166,7 @@ static int next_event(struct builder *b, yaml_event_t *event)
     if (p->error == YAML_READER_ERROR) /* has an offset instead of a mark */
         return fail(b, &p->mark, "bad YAML: %s", p->problem);
     fail(b, &p->problem_mark, "bad YAML: %s", p->problem == NULL ? "cannot read it" : p->problem);
-    if (p->problem != NULL && strstr(p->problem, "cannot start any token") != NULL &&
-        b->doc->source[byte_of(b, &p->problem_mark)] == '\t')
+    if (b->doc->source[byte_of(b, &p->problem_mark)] == '\t')
         err_hint(b->err, "indent with blanks, not with tabs");
     return -BERR_INVALID;
 }
