@@ -1,0 +1,30 @@
+/*
+ * clock: the real one.
+ */
+#include "os/clock.h"
+#include <time.h>
+
+static int64_t read_ms(clockid_t id)
+{
+    struct timespec ts;
+    clock_gettime(id, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int64_t real_wall_ms(void *arg)
+{
+    (void)arg;
+    return read_ms(CLOCK_REALTIME);
+}
+
+static int64_t real_mono_ms(void *arg)
+{
+    (void)arg;
+    return read_ms(CLOCK_MONOTONIC);
+}
+
+const struct os_clock *os_clock_real(void)
+{
+    static const struct os_clock real = {.wall_ms = real_wall_ms, .mono_ms = real_mono_ms};
+    return &real;
+}
