@@ -33,12 +33,12 @@ export CCACHE_DIR=${CCACHE_DIR:-${BERTH_CACHE:-$HOME/.cache/berth}/ccache}
 
 # A folder whose first configuration broke off has no build.ninja and starts anew.
 if [ ! -e "$folder/build.ninja" ]; then
-  rm -rf "$folder"
+  rm -rf "$folder/meson-private" "$folder/meson-info"
   log=$(mktemp)
   if ! CC="${CC:-$(command -v ccache >/dev/null && echo "ccache ")$compiler}" \
     meson setup "$folder" "${options[@]}" >"$log" 2>&1; then
     grep -A 3 'ERROR' "$log" | grep -v '^$\|full log can be found' >&2 || cat "$log" >&2
-    rm -rf "$folder" "$log"
+    rm -f "$log"
     echo "build: meson could not configure $folder" >&2
     exit 1
   fi

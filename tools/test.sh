@@ -72,5 +72,5 @@ for level in "${levels[@]}"; do
   run_level "$level" || broken="--broken"
   "$PYTHON" tools/report.py level "$RESULTS" "$level" $((SECONDS - started)) $broken || status=1
 done
-"$PYTHON" tools/report.py total "$RESULTS" || status=1
+"$PYTHON" tools/report.py total "$RESULTS" "${levels[@]}" || status=1
 exit $status

@@ -72,7 +72,7 @@ def run(folder, capsys, is_ci=False, patterns="", **levels):
     for name, text in levels.items():
         (folder / f"{name}.json").write_text(text)
         report.level(folder, name, 1, False)
-    status = report.total(folder, is_ci, patterns)
+    status = report.total(folder, levels, is_ci, patterns)
     return status, capsys.readouterr().out.splitlines()
 
 
@@ -94,8 +94,16 @@ def test_total_is_red_when_nothing_ran(tmp_path, capsys):
 
 def test_total_is_red_when_a_level_broke(tmp_path, capsys):
     assert report.level(tmp_path, "asan", 1, True) == 1
-    assert report.total(tmp_path, False, "") == 1
+    assert report.total(tmp_path, ["asan"], False, "") == 1
     assert capsys.readouterr().out.splitlines()[-1] == "0 passed, 1 failed, 0 skipped"
+
+
+def test_total_is_red_when_a_level_left_nothing(tmp_path, capsys):
+    report.level(tmp_path, "asan", 1, False)
+    (tmp_path / "native.json").write_text(meson("OK"))
+    report.level(tmp_path, "native", 1, False)
+    assert report.total(tmp_path, ["asan", "native", "tools"], False, "") == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 1 failed, 0 skipped"
 
 
 def test_skips_matter_in_ci_alone(tmp_path, capsys):
