@@ -595,7 +595,8 @@ static int fake_log_remove(struct engine *e, struct attempt_key key, struct err 
 
 const struct engine_ops engine_fake = {
     .name = "fake",
-    .abilities = ENGINE_CAN_GANG | ENGINE_CAN_PLACE | ENGINE_CAN_SUSPEND | ENGINE_CAN_LOGS,
+    .abilities = ENGINE_CAN_GANG | ENGINE_CAN_PLACE | ENGINE_CAN_SUSPEND | ENGINE_CAN_LOGS |
+                 ENGINE_CAN_DISK_LIMIT,
     .open = fake_open,
     .close = fake_close,
     .start = fake_start,

@@ -192,12 +192,12 @@ static void step_start(struct fake_world *w, struct fake_attempt *a)
 static void task_end(struct fake_world *w, struct fake_attempt *a, struct fake_task *t,
                      int exit_code, int signal)
 {
+    t->ran_before_ms = fake_task_ran_ms(w, a, t);
     t->facts.ended = true;
     t->facts.ended_ms = w->wall_ms;
     t->facts.exit_code = signal != 0 ? -1 : exit_code;
     t->facts.signal = signal;
     t->facts.log_bytes = fake_log_bytes(w, a, t);
-    t->ran_before_ms += w->now_ms - t->run_since_ms;
     t->unseen_end = a->lost;
     fake_tell(w, a, ENGINE_EV_TASK_ENDED, &t->facts, END_NONE, NULL);
     for (uint32_t i = 0; i < a->task_count; i++)

@@ -17,8 +17,8 @@ static bool entry_less(const void *a, const void *b)
 
 void fake_clock_read(struct fake_world *w)
 {
-    w->now_ms = os_clock_mono_ms(w->clock);
-    w->wall_ms = os_clock_wall_ms(w->clock);
+    w->now_ms = w->clock->mono_ms(w->clock->arg);
+    w->wall_ms = w->clock->wall_ms(w->clock->arg);
 }
 
 struct fake_world *fake_world_new(const struct os_clock *clock)
@@ -301,7 +301,7 @@ struct fake_entry *fake_plan(struct fake_world *w, int64_t delay_ms, enum fake_s
 int64_t fake_next_ms(const struct fake_world *w)
 {
     if (fake_connection_waits(w))
-        return os_clock_mono_ms(w->clock);
+        return w->clock->mono_ms(w->clock->arg);
     const struct fake_entry *entry = heap_peek(&w->timeline);
     return entry == NULL ? INT64_MAX : entry->due_ms;
 }
@@ -311,7 +311,7 @@ size_t fake_advance(struct fake_world *w)
     size_t delivered = 0;
     check(!w->advancing); /* a listener must not advance */
     w->advancing = true;
-    int64_t now_ms = os_clock_mono_ms(w->clock), wall_ms = os_clock_wall_ms(w->clock);
+    int64_t now_ms = w->clock->mono_ms(w->clock->arg), wall_ms = w->clock->wall_ms(w->clock->arg);
     for (;;) {
         w->now_ms = now_ms;
         w->wall_ms = wall_ms;
