@@ -88,6 +88,8 @@ static int task_env(const struct item *it, const struct task *task, const char *
     env_putf(&env, "SLURM_PROCID", "%u", task->index);
     env_putf(&env, "SLURM_NTASKS", "%u", it->w.attempt->task_count);
     env_put(&env, "SLURM_NODELIST", hosts);
+    if (it->w.secret[0])
+        env_putf(&env, "JUPYTER_TOKEN", "%s", it->w.secret);
     ret->items = env.items;
     ret->len = env.len;
     return env.failed ? -BERR_NOMEM : 0;
