@@ -13,7 +13,7 @@ compiler=gcc
 options=()
 sanitizers=""
 case $kind in
-release) folder=build ;;
+release) folder=build compiler=${CC:-gcc} ;;
 strict) options=(-Dwerror=true) ;;
 clang) options=(-Dwerror=true) compiler=clang ;;
 asan) options=('-Db_sanitize=address,undefined' -Doptimization=1) sanitizers=1 ;;
@@ -35,7 +35,7 @@ export CCACHE_DIR=${CCACHE_DIR:-${BERTH_CACHE:-$HOME/.cache/berth}/ccache}
 if [ ! -e "$folder/build.ninja" ]; then
   rm -rf "$folder/meson-private" "$folder/meson-info"
   log=$(mktemp)
-  if ! CC="${CC:-$(command -v ccache >/dev/null && echo "ccache ")$compiler}" \
+  if ! CC="$(command -v ccache >/dev/null && echo "ccache ")$compiler" \
     meson setup "$folder" "${options[@]}" >"$log" 2>&1; then
     grep -A 3 'ERROR' "$log" | grep -v '^$\|full log can be found' >&2 || cat "$log" >&2
     rm -f "$log"

@@ -68,6 +68,7 @@ step "checker" /usr/bin/python3 -m tools.check
 step "scripts" scripts
 step "reference pages" /usr/bin/python3 tools/docs/generate.py --check
 step "gcc -Werror" tools/build.sh strict
+step "links" /usr/bin/python3 -m tools.check.links build-strict
 if [ "${CI:-}" = true ] && command -v clang >/dev/null; then step "clang -Werror" tools/build.sh clang; fi
 
 if [ ${#failed[@]} -gt 0 ]; then

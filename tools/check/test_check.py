@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tools.check import headers, rules  # noqa: E402
+from tools.check import headers, links, rules  # noqa: E402
 from tools.check.finding import Finding, apply_exceptions, parse_exceptions  # noqa: E402
 from tools.check.source import Source  # noqa: E402
 
@@ -280,3 +280,27 @@ def test_program_exit_status(tmp_path):
     wrong = run()
     assert wrong.returncode == 1
     assert "src/os/x.c:2: os uses http" in wrong.stdout
+
+
+# --- links -------------------------------------------------------------------------------------
+
+
+def test_links():
+    output = (" 0x1 (NEEDED)  Shared library: [libyyjson.so.0]\n 0x1 (NEEDED)  Shared library: [libnl-3.so.200]\n"
+              " 0x1 (NEEDED)  Shared library: [libc.so.6]\n 0x1e (FLAGS)  BIND_NOW\n")
+    libraries = links.needed(output)
+    assert libraries == ["libyyjson", "libnl-3", "libc"]
+    assert links.wrong("berth-runner", libraries) == []
+    assert links.wrong("berth-gateway", libraries) == ["libnl-3"]
+    assert links.wrong("berth-init", libraries) == ["libc", "libnl-3", "libyyjson"]
+
+
+def test_links_of_real_programs(tmp_path, capsys):
+    source = tmp_path / "main.c"
+    source.write_text("int main(void)\n{\n    return 0;\n}\n")
+    subprocess.run(["gcc", "-o", tmp_path / "berth-gateway", source], check=True)
+    subprocess.run(["gcc", "-static", "-o", tmp_path / "berth-init", source], check=True)
+    assert links.main(tmp_path) == 0
+    subprocess.run(["gcc", "-o", tmp_path / "berth-init", source], check=True)
+    assert links.main(tmp_path) == 1
+    assert "links libc" in capsys.readouterr().out
