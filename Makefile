@@ -1,5 +1,5 @@
 # berth: the entry points for people and CI. Each target is a call into tools/; `make help` lists them.
-.PHONY: all demo down test bench check fmt docs asan tsan coverage fuzz clean help
+.PHONY: all demo down test bench check fmt lint docs asan tsan coverage fuzz clean help
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-print-directory
 
@@ -32,6 +32,10 @@ check:     ## static checks: layout, layers, sizes, banned calls, warnings as er
 fmt:       ## clang-format in place
 	@tools/setup.sh check
 	@tools/fmt.sh
+
+lint:      ## search for bugs with cppcheck and clang-tidy; minutes
+	@tools/setup.sh build lint
+	@tools/lint.sh
 
 docs:      ## reference pages that follow from tables in the source, into docs/reference/
 	@/usr/bin/python3 tools/docs/generate.py

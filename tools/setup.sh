@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the distribution's packages that a group of work needs: build run test check bench.
+# Installs the distribution's packages that a group of work needs: build run test check lint bench.
 # Quiet and quick when nothing is missing, so every make target may call it. Works on Debian 12,
 # Debian 13 and Ubuntu 24.04 (and their likes), as root or with sudo.
 #   usage: tools/setup.sh GROUP…
@@ -12,6 +12,7 @@ declare -A PACKAGES=(
   [run]="crun runc conmon skopeo mmdebstrap nftables iproute2 e2fsprogs util-linux procps curl
          ca-certificates openssl zstd xz-utils debian-archive-keyring"
   [check]="clang-format shellcheck"
+  [lint]="cppcheck clang-tidy"
   [test]="clang libclang-rt-dev valgrind strace sqlite3 git docker-registry
           python3-pytest python3-hypothesis python3-yaml gcovr"
   [bench]="nginx wrk nghttp2-client hyperfine sqlite3 slurm-wlm munge"
