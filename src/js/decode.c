@@ -352,28 +352,39 @@ static int decode_id(struct js_ctx *ctx, const struct js_field *f, yyjson_val *v
     return 0;
 }
 
-/* Text, or a number or bool in the very letters the user wrote (a version 1.10 stays "1.10"). */
+/* A number or bool in the very letters the user wrote (a version 1.10 stays "1.10"); without a
+ * document as JSON would write it. */
+static int decode_token(struct js_ctx *ctx, yyjson_val *val, const char **dst)
+{
+    size_t len;
+    cleanup(mem_freep) char *written = NULL;
+    const char *text;
+    if (ctx->doc != NULL)
+        text = js_token(ctx->doc, val, &len);
+    else
+        text = written = yyjson_val_write_opts(val, YYJSON_WRITE_NOFLAG, &js_alc, &len, NULL);
+    if (text == NULL)
+        return nomem(ctx);
+    *dst = arena_strndup(ctx->arena, text, len);
+    return *dst == NULL ? nomem(ctx) : 0;
+}
+
 static int decode_loose_text(struct js_ctx *ctx, const struct js_field *f, yyjson_val *val,
                              const char **dst)
 {
-    const char *text = NULL;
-    size_t len = 0;
-    if (yyjson_is_str(val)) {
-        text = yyjson_get_str(val);
-        len = yyjson_get_len(val);
-    } else if (yyjson_is_num(val) || yyjson_is_bool(val)) {
-        text = js_token(ctx->doc, val, &len);
-    }
-    if (text == NULL) {
+    if (yyjson_is_num(val) || yyjson_is_bool(val))
+        return decode_token(ctx, val, dst);
+    if (!yyjson_is_str(val)) {
         int rc = fail_type(ctx, f, val, "text");
         if (yyjson_is_null(val))
             err_hint(ctx->err, "write \"\" for an empty text");
         return rc;
     }
+    size_t len = yyjson_get_len(val);
     if (len > LIMIT_LONG_TEXT_BYTES)
         return js_ctx_fail(ctx, val, "may have at most %d bytes, has %zu", LIMIT_LONG_TEXT_BYTES,
                            len);
-    *dst = arena_strndup(ctx->arena, text, len);
+    *dst = arena_strndup(ctx->arena, yyjson_get_str(val), len);
     return *dst == NULL ? nomem(ctx) : 0;
 }
 

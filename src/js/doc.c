@@ -104,10 +104,15 @@ yyjson_val *js_root(const struct js_doc *doc)
 
 /* ---- positions ---- */
 
+size_t js_bom_bytes(const struct js_doc *doc)
+{
+    return strncmp(doc->source, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
 void js_line_col(const struct js_doc *doc, size_t offset, int *ret_line, int *ret_col)
 {
     int line = 1, col = 1;
-    for (size_t i = 0; i < offset && i < doc->source_len; i++) {
+    for (size_t i = js_bom_bytes(doc); i < offset && i < doc->source_len; i++) {
         unsigned char c = (unsigned char)doc->source[i];
         if (c == '\n') {
             line++;

@@ -29,6 +29,7 @@ int js_doc_new(const char *text, size_t len, struct js_doc **ret, struct err *er
 /* Checks depth, number of values, duplicate keys and NULs. */
 int js_doc_check(const struct js_doc *doc, struct err *err);
 
+size_t js_bom_bytes(const struct js_doc *doc); /* 3 when the source starts with a UTF-8 mark */
 int js_nomem(struct err *err);
 void js_line_col(const struct js_doc *doc, size_t offset, int *ret_line, int *ret_col);
 /* A number or literal as the user wrote it ("1.10", "0x1F"); NULL when unknown. */

@@ -41,6 +41,7 @@ struct builder {
     struct frame frames[LIMIT_DOC_DEPTH];
     int depth;
     int alias_count;
+    size_t bom_bytes;                /* of a byte order mark, which libyaml never gets to see */
     size_t cursor_byte, cursor_char; /* where the last mark was, to find the next one's byte */
 };
 
@@ -156,6 +157,15 @@ static int fail(struct builder *b, const yaml_mark_t *mark, const char *fmt, ...
     return -BERR_INVALID;
 }
 
+static int fail_at_byte(struct builder *b, size_t offset, const char *problem)
+{
+    int line, col;
+    js_line_col(b->doc, offset, &line, &col);
+    err_set(b->err, BERR_INVALID, "bad YAML: %s", problem);
+    err_at(b->err, "", line, col);
+    return -BERR_INVALID;
+}
+
 static int next_event(struct builder *b, yaml_event_t *event)
 {
     if (yaml_parser_parse(&b->parser, event))
@@ -164,7 +174,7 @@ static int next_event(struct builder *b, yaml_event_t *event)
     if (p->error == YAML_MEMORY_ERROR)
         return js_nomem(b->err);
     if (p->error == YAML_READER_ERROR) /* has an offset instead of a mark */
-        return fail(b, &p->mark, "bad YAML: %s", p->problem);
+        return fail_at_byte(b, b->bom_bytes + p->problem_offset, p->problem);
     fail(b, &p->problem_mark, "bad YAML: %s", p->problem == NULL ? "cannot read it" : p->problem);
     if (b->doc->source[byte_of(b, &p->problem_mark)] == '\t')
         err_hint(b->err, "indent with blanks, not with tabs");
@@ -417,11 +427,13 @@ int js_parse_yaml(const char *text, size_t len, struct js_doc **ret, struct err 
     int rc = js_doc_new(text, len, &doc, err);
     if (rc != 0)
         return rc;
-    struct builder b = {.doc = doc, .err = err};
+    size_t bom_bytes = js_bom_bytes(doc);
+    struct builder b = {.doc = doc, .err = err, .bom_bytes = bom_bytes, .cursor_byte = bom_bytes};
     if (!yaml_parser_initialize(&b.parser))
         return js_nomem(err);
     yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&b.parser, (const unsigned char *)doc->source, doc->source_len);
+    yaml_parser_set_input_string(&b.parser, (const unsigned char *)doc->source + bom_bytes,
+                                 doc->source_len - bom_bytes);
     b.tree = yyjson_mut_doc_new(&js_alc);
     rc = b.tree == NULL ? js_nomem(err) : build(&b);
     if (rc == 0)
