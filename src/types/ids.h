@@ -5,6 +5,7 @@
 #ifndef BERTH_TYPES_IDS_H
 #define BERTH_TYPES_IDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "base/id.h"
 
@@ -25,7 +26,7 @@ struct attempt_key {
 };
 #define ATTEMPT_KEY_TEXT_SIZE (ID_TEXT_SIZE + 1 + 10 + 1 + 20)
 const char *attempt_key_format(char dst[ATTEMPT_KEY_TEXT_SIZE], struct attempt_key key);
-_Bool attempt_key_parse(const char *s, struct attempt_key *ret);
-_Bool attempt_key_is_equal(struct attempt_key a, struct attempt_key b);
+bool attempt_key_parse(const char *s, struct attempt_key *ret);
+bool attempt_key_is_equal(struct attempt_key a, struct attempt_key b);
 
 #endif

@@ -103,6 +103,8 @@ bool lifecycle_next(enum workload_state from, enum life_event event, enum worklo
 /* Milliseconds a workload may stay in a state without progress; 0: no limit. STOPPING adds the
  * spec's grace. */
 int64_t lifecycle_deadline_ms(enum workload_state state);
+/* The table as a Mermaid diagram, for the docs and the page. */
+void lifecycle_diagram(struct buf *out);
 
 /* ---- live values ---- */
 
