@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .finding import Finding
 
-_FLAGS = ("-std=gnu17 -D_GNU_SOURCE -Isrc -Itest/lib -Wall -Wextra -Wno-unused-parameter "
+_FLAGS = ("-std=gnu17 -D_GNU_SOURCE -Isrc -Itest/lib -isystem /usr/include/libnl3 -Wall -Wextra -Wno-unused-parameter "
           "-Wno-missing-field-initializers -Wno-unused-function -Werror -fsyntax-only -x c -").split()
 
 
