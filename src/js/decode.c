@@ -157,18 +157,18 @@ static int fail_range(struct js_ctx *ctx, const struct js_field *f, yyjson_val *
 }
 
 /* min > max means: no upper end. */
-static bool is_in_range(const struct js_field *f, int64_t v)
+static bool is_in_range(const struct js_ctx *ctx, const struct js_field *f, int64_t v)
 {
-    if (f->min == 0 && f->max == 0)
+    if (ctx->is_own || (f->min == 0 && f->max == 0))
         return true;
     return v >= f->min && (f->min > f->max || v <= f->max);
 }
 
-static bool is_u64_in_range(const struct js_field *f, uint64_t v)
+static bool is_u64_in_range(const struct js_ctx *ctx, const struct js_field *f, uint64_t v)
 {
     if (v <= INT64_MAX)
-        return is_in_range(f, (int64_t)v);
-    return (f->min == 0 && f->max == 0) || f->min > f->max;
+        return is_in_range(ctx, f, (int64_t)v);
+    return ctx->is_own || (f->min == 0 && f->max == 0) || f->min > f->max;
 }
 
 static int decode_i64(struct js_ctx *ctx, const struct js_field *f, yyjson_val *val, int64_t *dst)
@@ -176,7 +176,7 @@ static int decode_i64(struct js_ctx *ctx, const struct js_field *f, yyjson_val *
     bool fits = yyjson_is_sint(val) || (yyjson_is_uint(val) && yyjson_get_uint(val) <= INT64_MAX);
     if (!fits)
         return fail_type(ctx, f, val, "a whole number");
-    if (!is_in_range(f, yyjson_get_sint(val)))
+    if (!is_in_range(ctx, f, yyjson_get_sint(val)))
         return fail_range(ctx, f, val);
     *dst = yyjson_get_sint(val);
     return 0;
@@ -186,7 +186,7 @@ static int decode_u64(struct js_ctx *ctx, const struct js_field *f, yyjson_val *
 {
     if (!yyjson_is_uint(val))
         return fail_type(ctx, f, val, "a whole number from 0 up");
-    if (!is_u64_in_range(f, yyjson_get_uint(val)))
+    if (!is_u64_in_range(ctx, f, yyjson_get_uint(val)))
         return fail_range(ctx, f, val);
     *dst = yyjson_get_uint(val);
     return 0;
@@ -200,7 +200,7 @@ static int decode_f64(struct js_ctx *ctx, const struct js_field *f, yyjson_val *
     if (!isfinite(v))
         return fail_type(ctx, f, val, "a number");
     bool is_low = v < (double)f->min, is_high = f->min <= f->max && v > (double)f->max;
-    if ((f->min != 0 || f->max != 0) && (is_low || is_high))
+    if (!ctx->is_own && (f->min != 0 || f->max != 0) && (is_low || is_high))
         return fail_range(ctx, f, val);
     *dst = v;
     return 0;
@@ -225,7 +225,7 @@ static int decode_bytes(struct js_ctx *ctx, const struct js_field *f, yyjson_val
         return fail_type(ctx, f, val, "a size like 4G");
     else if (units_parse_bytes(yyjson_get_str(val), &bytes, ctx->err) != 0)
         return place_unit_error(ctx, val);
-    if (!is_u64_in_range(f, bytes))
+    if (!is_u64_in_range(ctx, f, bytes))
         return fail_range(ctx, f, val);
     *dst = bytes;
     return 0;
@@ -256,7 +256,7 @@ static int decode_milli(struct js_ctx *ctx, const struct js_field *f, yyjson_val
     } else if (!yyjson_is_num(val) || !number_to_milli(val, &milli)) {
         return fail_type(ctx, f, val, expected);
     }
-    if (!is_in_range(f, milli))
+    if (!is_in_range(ctx, f, milli))
         return fail_range(ctx, f, val);
     *dst = milli;
     return 0;
@@ -277,7 +277,7 @@ static int decode_duration(struct js_ctx *ctx, const struct js_field *f, yyjson_
     }
     if (units_parse_duration(yyjson_get_str(val), &ms, ctx->err) != 0)
         return place_unit_error(ctx, val);
-    if (!is_in_range(f, ms))
+    if (!is_in_range(ctx, f, ms))
         return fail_range(ctx, f, val);
     *dst = ms;
     return 0;
@@ -294,6 +294,23 @@ static int decode_time(struct js_ctx *ctx, const struct js_field *f, yyjson_val 
 
 /* ---- texts ---- */
 
+static int check_text(struct js_ctx *ctx, const struct js_field *f, yyjson_val *val)
+{
+    size_t len = yyjson_get_len(val), max = f->max == 0 ? LIMIT_TEXT : (size_t)f->max;
+    if (f->type == JS_LABEL && !str_is_label(yyjson_get_str(val)))
+        return fail_type(ctx, f, val, "a name of a-z, 0-9 and - (at most 63 characters)");
+    if (f->type == JS_TAG && !str_is_tag(yyjson_get_str(val)))
+        return fail_type(ctx, f, val, "a tag of letters, digits, '.', '_' and '-'");
+    if (len == 0 && f->min > 0)
+        return js_ctx_fail(ctx, val, "must not be empty");
+    if (len < (size_t)f->min)
+        return js_ctx_fail(ctx, val, "must have at least %lld bytes, has %zu", (long long)f->min,
+                           len);
+    if (len > max)
+        return js_ctx_fail(ctx, val, "may have at most %zu bytes, has %zu", max, len);
+    return 0;
+}
+
 static int decode_str(struct js_ctx *ctx, const struct js_field *f, yyjson_val *val,
                       const char **dst)
 {
@@ -305,19 +322,10 @@ static int decode_str(struct js_ctx *ctx, const struct js_field *f, yyjson_val *
                      describe(ctx, f, val, found, sizeof(found)));
         return rc;
     }
-    size_t len = yyjson_get_len(val), max = f->max == 0 ? LIMIT_TEXT : (size_t)f->max;
-    const char *text = yyjson_get_str(val);
-    if (f->type == JS_LABEL && !str_is_label(text))
-        return fail_type(ctx, f, val, "a name of a-z, 0-9 and - (at most 63 characters)");
-    if (f->type == JS_TAG && !str_is_tag(text))
-        return fail_type(ctx, f, val, "a tag of letters, digits, '.', '_' and '-'");
-    if (len < (size_t)f->min)
-        return len == 0 ? js_ctx_fail(ctx, val, "must not be empty")
-                        : js_ctx_fail(ctx, val, "must have at least %lld bytes, has %zu",
-                                      (long long)f->min, len);
-    if (len > max)
-        return js_ctx_fail(ctx, val, "may have at most %zu bytes, has %zu", max, len);
-    const char *copy = arena_strndup(ctx->arena, text, len);
+    int rc = ctx->is_own ? 0 : check_text(ctx, f, val);
+    if (rc != 0)
+        return rc;
+    const char *copy = arena_strndup(ctx->arena, yyjson_get_str(val), yyjson_get_len(val));
     if (copy == NULL)
         return nomem(ctx);
     *dst = copy;
@@ -392,6 +400,8 @@ static int decode_loose_text(struct js_ctx *ctx, const struct js_field *f, yyjso
 
 static int check_count(struct js_ctx *ctx, const struct js_field *f, yyjson_val *val, size_t count)
 {
+    if (ctx->is_own)
+        return 0;
     if (f->min > 0 && count < (size_t)f->min)
         return js_ctx_fail(ctx, val, "needs at least %lld entries, has %zu", (long long)f->min,
                            count);
@@ -606,9 +616,9 @@ static int decode_pair(struct js_ctx *ctx, yyjson_val *key, const struct js_tabl
     yyjson_val *val = yyjson_obj_iter_get_val(key);
     if ((f->flags & JS_READONLY) && !ctx->is_own)
         return js_ctx_fail(ctx, key, "\"%s\" is set by berth and cannot be given", f->name);
+    seen->bits[i / 64] |= 1ull << (i % 64);
     if (yyjson_is_null(val) && (ctx->is_own || js_field_is_nullable(f)))
         return 0;
-    seen->bits[i / 64] |= 1ull << (i % 64);
     return f->type == JS_CUSTOM && f->decode == NULL
                ? 0
                : decode_field(ctx, f, val, (char *)dst + f->offset);

@@ -150,7 +150,8 @@ struct js_table {
 int js_decode(const struct js_doc *doc, yyjson_val *val, const struct js_table *table,
               struct arena *arena, void *dst, struct err *err);
 /* The same for text that berth itself wrote (a stored record, an answer of the API): read-only
- * fields are accepted, unknown keys skipped, null is absent everywhere. */
+ * fields are accepted, unknown keys skipped, null is absent everywhere, and ranges and lengths are
+ * not checked (yesterday's limits may differ from today's). */
 int js_decode_own(const struct js_doc *doc, yyjson_val *val, const struct js_table *table,
                   struct arena *arena, void *dst, struct err *err);
 /* For JS_CUSTOM decoders: err with the current path and position; the arena; a sub-table. */

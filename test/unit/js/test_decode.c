@@ -239,6 +239,11 @@ static void test_own_text_is_taken_as_it_is(void **state)
     js_doc_free(doc);
     assert_int_equal(s.readonly, 4);
     assert_string_equal(s.str, "s");
+    text = "{\"i64\":0,\"bytes\":\"1\",\"f64\":7,\"str\":\"\"}"; /* limits may have changed */
+    assert_int_equal(js_parse_json(text, strlen(text), &doc, NULL), 0);
+    assert_int_equal(js_decode_own(doc, js_root(doc), &sample_table, &arena, &s, &err), 0);
+    js_doc_free(doc);
+    assert_true(s.f64 == 7);
     text = "{\"i64\":true}"; /* but not when it is broken */
     assert_int_equal(js_parse_json(text, strlen(text), &doc, NULL), 0);
     assert_int_equal(js_decode_own(doc, js_root(doc), &sample_table, &arena, &s, &err),
