@@ -1,0 +1,51 @@
+/*
+ * internal: what stream.c, connect.c, listen.c and tls.c share.
+ */
+#ifndef BERTH_EV_INTERNAL_H
+#define BERTH_EV_INTERNAL_H
+
+#include <openssl/ssl.h>
+#include <uv.h>
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "ev/stream.h"
+#include "ev/tls.h"
+
+#define EV_QUEUE_MAX (64u << 20) /* a writer that ignores back-pressure breaks its stream */
+#define EV_CLOSE_SOON_MS 5000
+
+struct ev_tls {
+    SSL_CTX *ctx;
+    bool server;
+};
+
+struct ev_stream {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+    struct ev_stream_events events;
+    void *arg;
+    struct ev_loop *loop;
+    SSL *ssl;             /* NULL: plain */
+    struct buf plain;     /* TLS: written before the handshake was done */
+    struct buf out;       /* waits behind the write in flight */
+    size_t in_flight;
+    uv_timer_t *linger;   /* close_soon's limit */
+    bool is_unix, reading, want_read, closing, close_soon, shut, shut_sent, broken, handshaken;
+};
+
+struct ev_stream *stream_new(struct ev_loop *loop, bool is_unix);
+int stream_start_tls(struct ev_stream *s, struct ev_tls *tls, const char *host, struct err *err);
+
+/* tls_io.c */
+void tls_feed(struct ev_stream *s, const char *data, size_t len); /* from the network */
+int tls_write(struct ev_stream *s, const void *data, size_t len);
+void tls_flush(struct ev_stream *s); /* handshake and records to the network */
+void tls_close_notify(struct ev_stream *s);
+int stream_raw_write(struct ev_stream *s, const void *a, size_t a_len, const void *b, size_t b_len);
+void stream_fail(struct ev_stream *s, const struct err *err);
+
+#endif

@@ -1,0 +1,141 @@
+/*
+ * loop: uv_loop_t with a queue for posts.
+ */
+#include "ev/loop.h"
+#include <pthread.h>
+#include <signal.h>
+#include <uv.h>
+#include "base/alloc.h"
+#include "base/vec.h"
+
+struct post {
+    ev_fn *fn;
+    void *arg;
+};
+
+struct ev_loop {
+    uv_loop_t uv;
+    uv_async_t async;
+    pthread_mutex_t lock;
+    VEC(struct post) posts; /* under lock */
+};
+
+struct sig {
+    uv_signal_t uv;
+    ev_signal_fn *fn;
+    void *arg;
+};
+
+static void run_posts(uv_async_t *async)
+{
+    struct ev_loop *loop = async->data;
+    pthread_mutex_lock(&loop->lock);
+    __typeof__(loop->posts) posts = loop->posts;
+    loop->posts = (__typeof__(loop->posts)){0};
+    pthread_mutex_unlock(&loop->lock);
+    for (size_t i = 0; i < posts.len; i++)
+        posts.items[i].fn(posts.items[i].arg);
+    vec_done(&posts);
+}
+
+int ev_loop_new(struct ev_loop **ret, struct err *err)
+{
+    struct ev_loop *loop = mem_calloc(1, sizeof(*loop));
+    if (!loop)
+        return err_set(err, BERR_NOMEM, "out of memory");
+    int rc = uv_loop_init(&loop->uv);
+    if (rc < 0) {
+        mem_free(loop);
+        return err_errno(err, -rc, "event loop");
+    }
+    loop->uv.data = loop;
+    pthread_mutex_init(&loop->lock, NULL);
+    rc = uv_async_init(&loop->uv, &loop->async, run_posts);
+    check(rc == 0);
+    loop->async.data = loop;
+    uv_unref((uv_handle_t *)&loop->async);
+    signal(SIGPIPE, SIG_IGN);
+    *ret = loop;
+    return 0;
+}
+
+void ev_loop_run(struct ev_loop *loop)
+{
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+}
+
+void ev_loop_stop(struct ev_loop *loop)
+{
+    uv_stop(&loop->uv);
+}
+
+void ev_loop_poll(struct ev_loop *loop)
+{
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+}
+
+/* What is still open at the end belongs to objects that nobody freed: their memory goes with the
+ * process. The closing only lets libuv end cleanly. */
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+struct ev_loop *ev_loop_free(struct ev_loop *loop)
+{
+    if (!loop)
+        return NULL;
+    run_posts(&loop->async);
+    uv_walk(&loop->uv, close_handle, NULL);
+    while (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0)
+        ;
+    uv_loop_close(&loop->uv);
+    pthread_mutex_destroy(&loop->lock);
+    vec_done(&loop->posts);
+    mem_free(loop);
+    return NULL;
+}
+
+struct uv_loop_s *ev_loop_uv(struct ev_loop *loop)
+{
+    return &loop->uv;
+}
+
+int64_t ev_now_ms(const struct ev_loop *loop)
+{
+    return (int64_t)uv_now(&loop->uv);
+}
+
+bool ev_post(struct ev_loop *loop, ev_fn *fn, void *arg)
+{
+    pthread_mutex_lock(&loop->lock);
+    struct post *slot = vec_push(&loop->posts);
+    if (slot)
+        *slot = (struct post){.fn = fn, .arg = arg};
+    pthread_mutex_unlock(&loop->lock);
+    if (slot)
+        uv_async_send(&loop->async);
+    return slot != NULL;
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    struct sig *s = handle->data;
+    s->fn(s->arg, signum);
+}
+
+int ev_signal(struct ev_loop *loop, int signum, ev_signal_fn *fn, void *arg, struct err *err)
+{
+    struct sig *s = mem_calloc(1, sizeof(*s));
+    if (!s)
+        return err_set(err, BERR_NOMEM, "out of memory");
+    s->fn = fn;
+    s->arg = arg;
+    uv_signal_init(&loop->uv, &s->uv);
+    s->uv.data = s;
+    int rc = uv_signal_start(&s->uv, on_signal, signum);
+    uv_unref((uv_handle_t *)&s->uv);
+    return rc < 0 ? err_errno(err, -rc, "signal %d", signum) : 0;
+}

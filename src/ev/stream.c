@@ -1,0 +1,331 @@
+/*
+ * stream: libuv streams with one write in flight and everything after it in one buffer, so that a
+ * connection costs no memory while it is idle.
+ */
+#include "ev/stream.h"
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include "ev/internal.h"
+
+struct write_req {
+    uv_write_t uv;
+    char *data;
+    size_t len;
+};
+
+struct ev_stream *stream_new(struct ev_loop *loop, bool is_unix)
+{
+    struct ev_stream *s = mem_calloc(1, sizeof(*s));
+    if (!s)
+        return NULL;
+    s->loop = loop;
+    s->is_unix = is_unix;
+    if (is_unix)
+        uv_pipe_init(ev_loop_uv(loop), &s->uv.pipe, 0);
+    else
+        uv_tcp_init(ev_loop_uv(loop), &s->uv.tcp);
+    s->uv.handle.data = s;
+    buf_init(&s->plain, EV_QUEUE_MAX);
+    buf_init(&s->out, EV_QUEUE_MAX);
+    return s;
+}
+
+void ev_stream_set(struct ev_stream *s, const struct ev_stream_events *events, void *arg)
+{
+    s->events = *events;
+    s->arg = arg;
+}
+
+void stream_fail(struct ev_stream *s, const struct err *err)
+{
+    if (s->broken || s->closing)
+        return;
+    s->broken = true;
+    if (s->close_soon)
+        ev_stream_close(s);
+    else if (s->events.on_error)
+        s->events.on_error(s->arg, err);
+}
+
+/* ---- reading ---- */
+
+/* One buffer for the whole loop: data is used up inside the callback. */
+static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
+{
+    static char shared[65536];
+    (void)handle, (void)suggested;
+    *ret = uv_buf_init(shared, sizeof(shared));
+}
+
+static void on_read(uv_stream_t *uv, ssize_t n, const uv_buf_t *buf)
+{
+    struct ev_stream *s = uv->data;
+    if (n == 0 || s->closing)
+        return;
+    if (n == UV_EOF) {
+        s->reading = false;
+        uv_read_stop(uv);
+        if (s->close_soon)
+            ev_stream_close(s);
+        else if (s->events.on_eof)
+            s->events.on_eof(s->arg);
+        return;
+    }
+    if (n < 0) {
+        struct err err = {0};
+        err_errno(&err, (int)-n, "connection");
+        stream_fail(s, &err);
+        return;
+    }
+    if (s->ssl)
+        tls_feed(s, buf->base, (size_t)n);
+    else if (s->events.on_data && !s->close_soon)
+        s->events.on_data(s->arg, buf->base, (size_t)n);
+}
+
+void ev_stream_read(struct ev_stream *s, bool on)
+{
+    s->want_read = on;
+    if (s->closing || s->reading == on)
+        return;
+    s->reading = on;
+    if (!on)
+        uv_read_stop(&s->uv.stream);
+    else if (uv_read_start(&s->uv.stream, give_buffer, on_read) < 0)
+        s->reading = false;
+}
+
+/* ---- writing ---- */
+
+static void pump(struct ev_stream *s);
+
+static void on_shutdown(uv_shutdown_t *req, int status)
+{
+    (void)status;
+    mem_free(req);
+}
+
+static void send_shutdown(struct ev_stream *s)
+{
+    if (s->shut_sent || s->closing || s->broken)
+        return;
+    s->shut_sent = true;
+    uv_shutdown_t *req = mem_calloc(1, sizeof(*req));
+    if (req && uv_shutdown(req, &s->uv.stream, on_shutdown) < 0)
+        mem_free(req);
+}
+
+/* Everything queued has gone to the kernel. */
+static void drained(struct ev_stream *s)
+{
+    if (s->close_soon) {
+        ev_stream_close(s);
+        return;
+    }
+    if (s->shut)
+        send_shutdown(s);
+    if (s->events.on_drain)
+        s->events.on_drain(s->arg);
+}
+
+static void on_written(uv_write_t *uv, int status)
+{
+    struct write_req *req = uv->data;
+    struct ev_stream *s = uv->handle->data;
+    s->in_flight = 0;
+    mem_free(req->data);
+    mem_free(req);
+    if (s->closing)
+        return;
+    if (status < 0) {
+        struct err err = {0};
+        err_errno(&err, -status, "connection");
+        stream_fail(s, &err);
+        return;
+    }
+    if (s->out.len)
+        pump(s);
+    else
+        drained(s);
+}
+
+static void pump(struct ev_stream *s)
+{
+    if (s->in_flight || !s->out.len || s->closing)
+        return;
+    struct write_req *req = mem_calloc(1, sizeof(*req));
+    if (!req)
+        return;
+    req->uv.data = req;
+    req->len = s->out.len;
+    req->data = buf_take(&s->out);
+    buf_init(&s->out, EV_QUEUE_MAX);
+    uv_buf_t piece = uv_buf_init(req->data, (unsigned)req->len);
+    s->in_flight = req->len;
+    int rc = uv_write(&req->uv, &s->uv.stream, &piece, 1, on_written);
+    if (rc < 0) {
+        struct err err = {0};
+        s->in_flight = 0;
+        mem_free(req->data);
+        mem_free(req);
+        err_errno(&err, -rc, "connection");
+        stream_fail(s, &err);
+    }
+}
+
+int stream_raw_write(struct ev_stream *s, const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    if (s->broken || s->closing || s->shut_sent)
+        return -BERR_IO;
+    size_t done = 0;
+    if (!s->in_flight && !s->out.len) {
+        uv_buf_t pieces[2] = {uv_buf_init((char *)(uintptr_t)a, (unsigned)a_len),
+                              uv_buf_init((char *)(uintptr_t)b, (unsigned)b_len)};
+        int n = uv_try_write(&s->uv.stream, pieces, b_len ? 2 : 1);
+        if (n > 0)
+            done = (size_t)n;
+        if (done == a_len + b_len)
+            return 0;
+    }
+    if (done < a_len) {
+        buf_append(&s->out, (const char *)a + done, a_len - done);
+        done = a_len;
+    }
+    if (b_len)
+        buf_append(&s->out, (const char *)b + (done - a_len), b_len - (done - a_len));
+    if (buf_is_failed(&s->out)) {
+        struct err err = {0};
+        int rc = err_set(&err, BERR_NOMEM, "too much is waiting to be sent");
+        buf_done(&s->out);
+        stream_fail(s, &err);
+        return rc;
+    }
+    pump(s);
+    return 0;
+}
+
+int ev_stream_write(struct ev_stream *s, const void *data, size_t len)
+{
+    return ev_stream_write2(s, data, len, NULL, 0);
+}
+
+int ev_stream_write2(struct ev_stream *s, const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    if (s->shut || s->close_soon)
+        return -BERR_IO;
+    if (!s->ssl)
+        return stream_raw_write(s, a, a_len, b, b_len);
+    int rc = tls_write(s, a, a_len);
+    if (rc == 0 && b_len)
+        rc = tls_write(s, b, b_len);
+    tls_flush(s);
+    return rc;
+}
+
+size_t ev_stream_queued(const struct ev_stream *s)
+{
+    return s->in_flight + s->out.len + s->plain.len;
+}
+
+/* ---- ending ---- */
+
+void ev_stream_shutdown(struct ev_stream *s)
+{
+    if (s->shut || s->closing)
+        return;
+    s->shut = true;
+    if (s->ssl)
+        tls_close_notify(s);
+    if (!ev_stream_queued(s))
+        send_shutdown(s);
+}
+
+static void linger_closed(uv_handle_t *handle)
+{
+    mem_free(handle);
+}
+
+static void linger_over(uv_timer_t *timer)
+{
+    ev_stream_close(timer->data);
+}
+
+void ev_stream_close_soon(struct ev_stream *s)
+{
+    if (s->closing || s->close_soon)
+        return;
+    if (s->ssl)
+        tls_close_notify(s);
+    if (s->broken || !ev_stream_queued(s)) {
+        ev_stream_close(s);
+        return;
+    }
+    s->close_soon = true;
+    s->linger = mem_calloc(1, sizeof(*s->linger));
+    if (!s->linger) {
+        ev_stream_close(s);
+        return;
+    }
+    uv_timer_init(ev_loop_uv(s->loop), s->linger);
+    s->linger->data = s;
+    uv_timer_start(s->linger, linger_over, EV_CLOSE_SOON_MS, 0);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct ev_stream *s = handle->data;
+    SSL_free(s->ssl);
+    buf_done(&s->plain);
+    buf_done(&s->out);
+    mem_free(s);
+}
+
+void ev_stream_close(struct ev_stream *s)
+{
+    if (!s || s->closing)
+        return;
+    s->closing = true;
+    memset(&s->events, 0, sizeof(s->events));
+    if (s->linger)
+        uv_close((uv_handle_t *)s->linger, linger_closed);
+    uv_close(&s->uv.handle, on_closed);
+}
+
+/* ---- the peer ---- */
+
+const char *ev_stream_peer(struct ev_stream *s, char dst[64])
+{
+    struct sockaddr_storage addr;
+    int len = sizeof(addr);
+    snprintf(dst, 64, "unix");
+    if (s->is_unix || uv_tcp_getpeername(&s->uv.tcp, (struct sockaddr *)&addr, &len) < 0)
+        return dst;
+    uv_ip_name((struct sockaddr *)&addr, dst, 64);
+    return dst;
+}
+
+bool ev_stream_is_loopback(struct ev_stream *s)
+{
+    char peer[64];
+    ev_stream_peer(s, peer);
+    return strncmp(peer, "127.", 4) == 0 || strcmp(peer, "::1") == 0 ||
+           strcmp(peer, "unix") == 0;
+}
+
+int64_t ev_stream_peer_uid(struct ev_stream *s)
+{
+    uv_os_fd_t fd;
+    struct ucred cred;
+    socklen_t len = sizeof(cred);
+    if (!s->is_unix || uv_fileno(&s->uv.handle, &fd) < 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+        return -1;
+    return cred.uid;
+}
+
+bool ev_stream_is_tls(const struct ev_stream *s)
+{
+    return s->ssl != NULL;
+}
