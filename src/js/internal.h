@@ -35,6 +35,29 @@ void js_line_col(const struct js_doc *doc, size_t offset, int *ret_line, int *re
 /* A number or literal as the user wrote it ("1.10", "0x1F"); NULL when unknown. */
 const char *js_token(const struct js_doc *doc, yyjson_val *val, size_t *ret_len);
 
+/* ---- a decode on its way ---- */
+
+struct js_ctx {
+    const struct js_doc *doc; /* NULL: no positions */
+    struct arena *arena;
+    struct err *err;
+    bool is_own; /* text that berth wrote, see js_decode_own */
+    char path[ERR_FIELD_MAX];
+    size_t path_len;
+};
+
+/* Adds ".name" (or "name" at the top), or "[index]", and returns the length to go back to. */
+size_t js_ctx_push(struct js_ctx *ctx, const char *name);
+size_t js_ctx_push_index(struct js_ctx *ctx, size_t index);
+void js_ctx_pop(struct js_ctx *ctx, size_t before);
+/* What a value looks like, for "found …"; secrets never show. Returns dst or a constant. */
+const char *js_ctx_describe(struct js_ctx *ctx, const struct js_field *f, yyjson_val *val,
+                            char *dst, size_t dst_size);
+int js_ctx_fail_type(struct js_ctx *ctx, const struct js_field *f, yyjson_val *val,
+                     const char *expected);
+/* The types that end in a number: JS_I64 to JS_F64 and all with units. */
+int js_decode_amount(struct js_ctx *ctx, const struct js_field *f, yyjson_val *val, void *dst);
+
 /* Whether `null` stands for the absence of this field, on the way in and out. */
 bool js_field_is_nullable(const struct js_field *f);
 
