@@ -136,13 +136,12 @@ static int torture_body(void *ctx)
 
 static void test_survives_lack_of_memory(void **state)
 {
-    char text[1000] = "{\"a\":[1,2,{\"b\":\"c\"}]";
-    for (int i = 0; i < 40; i++) {
-        size_t len = strlen(text);
-        snprintf(text + len, sizeof(text) - len, ",\"k%d\":%d", i, i);
-    }
-    strncat(text, "}", 2);
-    test_torture(torture_body, text);
+    cleanup(buf_done) struct buf text = BUF(LIMIT_DOC_BYTES);
+    buf_puts(&text, "{\"a\":[1,2,{\"b\":\"c\"}]");
+    for (int i = 0; i < 40; i++)
+        buf_printf(&text, ",\"k%d\":%d", i, i);
+    buf_putc(&text, '}');
+    test_torture(torture_body, text.data);
 }
 
 int main(void)
