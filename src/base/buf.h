@@ -31,7 +31,7 @@ void buf_append(struct buf *b, const void *data, size_t len);
 void buf_puts(struct buf *b, const char *s);
 void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
+void buf_vprintf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void buf_put_u32le(struct buf *b, uint32_t v);
 /* Makes room for len more bytes and returns where to write them; then buf_commit(n <= len). */
 char *buf_reserve(struct buf *b, size_t len);

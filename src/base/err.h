@@ -61,7 +61,7 @@ struct err {
 
 /* Fills *err (field, line, col and hint emptied) and returns -code. */
 int err_set(struct err *err, enum berr code, const char *fmt, ...) PRINTF_LIKE(3, 4);
-int err_setv(struct err *err, enum berr code, const char *fmt, va_list ap);
+int err_setv(struct err *err, enum berr code, const char *fmt, va_list ap) PRINTF_LIKE(3, 0);
 
 /* Like err_set, with ": strerror(errnum)" added; the code follows the errno (ENOSPC and EDQUOT:
  * NO_SPACE, ENOMEM: NOMEM, ENOENT: NOT_FOUND, EEXIST: CONFLICT, EACCES and EPERM: FORBIDDEN,
