@@ -34,6 +34,8 @@ struct ev_stream {
     struct buf out;       /* waits behind the write in flight */
     size_t in_flight;
     uv_timer_t *linger;   /* close_soon's limit */
+    struct err failure;   /* of a broken stream, until it is told */
+    bool telling, closed; /* a post holds the stream; libuv does no longer */
     bool is_unix, reading, want_read, closing, close_soon, shut, shut_sent, broken, handshaken;
 };
 

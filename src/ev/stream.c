@@ -38,15 +38,34 @@ void ev_stream_set(struct ev_stream *s, const struct ev_stream_events *events, v
     s->arg = arg;
 }
 
+static void stream_release(struct ev_stream *s)
+{
+    SSL_free(s->ssl);
+    buf_done(&s->plain);
+    buf_done(&s->out);
+    mem_free(s);
+}
+
+static void tell_failure(void *arg)
+{
+    struct ev_stream *s = arg;
+    s->telling = false;
+    if (s->closed)
+        stream_release(s);
+    else if (!s->closing && s->close_soon)
+        ev_stream_close(s);
+    else if (!s->closing && s->events.on_error)
+        s->events.on_error(s->arg, &s->failure);
+}
+
+/* Told from the loop: a write that fails must not end its writer under its feet. */
 void stream_fail(struct ev_stream *s, const struct err *err)
 {
     if (s->broken || s->closing)
         return;
     s->broken = true;
-    if (s->close_soon)
-        ev_stream_close(s);
-    else if (s->events.on_error)
-        s->events.on_error(s->arg, err);
+    s->failure = *err;
+    s->telling = ev_post(s->loop, tell_failure, s);
 }
 
 /* ---- reading ---- */
@@ -276,10 +295,9 @@ void ev_stream_close_soon(struct ev_stream *s)
 static void on_closed(uv_handle_t *handle)
 {
     struct ev_stream *s = handle->data;
-    SSL_free(s->ssl);
-    buf_done(&s->plain);
-    buf_done(&s->out);
-    mem_free(s);
+    s->closed = true;
+    if (!s->telling)
+        stream_release(s);
 }
 
 void ev_stream_close(struct ev_stream *s)

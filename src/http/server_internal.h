@@ -1,0 +1,50 @@
+/*
+ * server_internal: what server.c, conn.c and reply.c share.
+ */
+#ifndef BERTH_HTTP_SERVER_INTERNAL_H
+#define BERTH_HTTP_SERVER_INTERNAL_H
+
+#include "ev/timer.h"
+#include "http/server.h"
+
+#define HTTP_PIPELINE_BYTES 65536
+#define HTTP_ARENA_BYTES (8u << 20)
+
+enum conn_phase { CONN_IDLE, CONN_HEAD, CONN_BODY, CONN_ANSWER };
+
+struct http_conn {
+    struct http_server *server;
+    struct ev_stream *stream;
+    struct http_conn *prev, *next;
+    struct http_parser parser;
+    struct http_request *req;   /* the one being answered */
+    struct buf in;              /* received while a request is being answered */
+    enum conn_phase phase;
+    int64_t deadline_ms;        /* loop time; 0: none */
+    int64_t started_ms;         /* of the request */
+    bool keep_alive, eof, feeding, close_after, body_paused;
+    bool ended;                 /* while feeding: to be closed behind it */
+};
+
+struct http_server {
+    struct ev_loop *loop;
+    struct http_server_config cfg;
+    struct ev_listener *listeners[8];
+    size_t listener_count;
+    struct http_conn *conns;
+    size_t conn_count;
+    struct ev_timer *sweep;
+    char date[40];              /* of the second date_s */
+    int64_t date_s;
+    uint64_t ids;
+};
+
+void conn_request_done(struct http_conn *c); /* reply.c: the answer is out */
+void conn_close(struct http_conn *c);
+void conn_accept(void *arg, struct ev_stream *s);
+void conn_sweep(void *arg);
+void request_free(struct http_request *req);
+void conn_continue(struct http_conn *c); /* the body is wanted now */
+const char *server_date(struct http_server *s);
+
+#endif
