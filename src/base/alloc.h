@@ -13,7 +13,7 @@
 
 void *mem_alloc(size_t size) __attribute__((malloc));
 void *mem_calloc(size_t count, size_t size) __attribute__((malloc)); /* zeroed; NULL on overflow */
-void *mem_realloc(void *ptr, size_t size);                          /* ptr stays valid on NULL */
+void *mem_realloc(void *ptr, size_t size);                           /* ptr stays valid on NULL */
 void mem_free(void *ptr);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t len);
@@ -30,17 +30,17 @@ int64_t mem_live(void);
 #define cleanup(fn) __attribute__((cleanup(fn)))
 void mem_freep(void *ptr_to_ptr);
 void fd_closep(int *fd); /* closes when >= 0, keeps errno, sets -1 */
-#define TAKE_PTR(p)                                                                                \
-    ({                                                                                             \
-        __typeof__(p) _taken = (p);                                                                \
-        (p) = NULL;                                                                                \
-        _taken;                                                                                    \
+#define TAKE_PTR(p)                 \
+    ({                              \
+        __typeof__(p) _taken = (p); \
+        (p) = NULL;                 \
+        _taken;                     \
     })
-#define TAKE_FD(fd)                                                                                \
-    ({                                                                                             \
-        int _taken = (fd);                                                                         \
-        (fd) = -1;                                                                                 \
-        _taken;                                                                                    \
+#define TAKE_FD(fd)        \
+    ({                     \
+        int _taken = (fd); \
+        (fd) = -1;         \
+        _taken;            \
     })
 
 #endif

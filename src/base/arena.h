@@ -24,7 +24,7 @@ void arena_init(struct arena *a, size_t max_bytes);
 void arena_done(struct arena *a);  /* frees all; usable again afterwards */
 void arena_reset(struct arena *a); /* keeps one block for reuse */
 
-void *arena_alloc(struct arena *a, size_t size);              /* zeroed, 16-byte aligned */
+void *arena_alloc(struct arena *a, size_t size);               /* zeroed, 16-byte aligned */
 void *arena_array(struct arena *a, size_t count, size_t size); /* zeroed; NULL on overflow */
 void *arena_copy(struct arena *a, const void *src, size_t size);
 char *arena_strdup(struct arena *a, const char *s); /* NULL in, NULL out */

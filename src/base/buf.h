@@ -36,7 +36,7 @@ void buf_put_u32le(struct buf *b, uint32_t v);
 /* Makes room for len more bytes and returns where to write them; then buf_commit(n <= len). */
 char *buf_reserve(struct buf *b, size_t len);
 void buf_commit(struct buf *b, size_t len);
-void buf_consume(struct buf *b, size_t len); /* drops the first len bytes */
+void buf_consume(struct buf *b, size_t len);  /* drops the first len bytes */
 void buf_truncate(struct buf *b, size_t len); /* keeps the first len bytes */
 
 void buf_fail(struct buf *b); /* for producers that fail themselves while they append */

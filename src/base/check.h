@@ -10,14 +10,14 @@
 
 __attribute__((noreturn)) void check_failed(const char *file, int line, const char *cond);
 
-#define check(cond)                                                                                \
-    do {                                                                                           \
-        if (__builtin_expect(!(cond), 0))                                                          \
-            check_failed(__FILE__, __LINE__, #cond);                                               \
+#define check(cond)                                  \
+    do {                                             \
+        if (__builtin_expect(!(cond), 0))            \
+            check_failed(__FILE__, __LINE__, #cond); \
     } while (0)
 
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+#define ARRAY_LEN(a)                    (sizeof(a) / sizeof((a)[0]))
+#define PRINTF_LIKE(fmt, args)          __attribute__((format(printf, fmt, args)))
 #define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #endif

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include "base/check.h"
 
+/* clang-format off */
 /*      symbol          name              http exit retry                                          */
 #define BERR_LIST(X)                                                                               \
     X(INVALID,          "invalid",          400,  2, false) /* bad input: field, line, col say where */ \
@@ -40,6 +41,7 @@
     X(TIMEOUT,          "timeout",          504,  6, true)                                         \
     X(IO,               "io",               500, 74, false)                                        \
     X(PROTOCOL,         "protocol",         502, 76, false) /* the other side broke the rules      */
+/* clang-format on */
 
 enum berr {
     BERR_OK = 0,
@@ -48,7 +50,7 @@ enum berr {
 #undef X
 };
 
-#define ERR_TEXT_MAX 512
+#define ERR_TEXT_MAX  512
 #define ERR_FIELD_MAX 160
 
 struct err {
@@ -79,11 +81,11 @@ int err_hint(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Empties *err. */
 void err_clear(struct err *err);
 
-const char *berr_name(enum berr code);        /* "not-found"; "ok" for 0 */
-int berr_http(enum berr code);                /* 404; 200 for 0 */
-int berr_exit(enum berr code);                /* exit code of the command line; 0 for 0 */
+const char *berr_name(enum berr code); /* "not-found"; "ok" for 0 */
+int berr_http(enum berr code);         /* 404; 200 for 0 */
+int berr_exit(enum berr code);         /* exit code of the command line; 0 for 0 */
 bool berr_is_retryable(enum berr code);
-enum berr berr_from_name(const char *name);   /* BERR_INTERNAL when unknown */
-enum berr berr_from_http(int status);         /* nearest code of a status; OK below 400 */
+enum berr berr_from_name(const char *name); /* BERR_INTERNAL when unknown */
+enum berr berr_from_http(int status);       /* nearest code of a status; OK below 400 */
 
 #endif

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ID_TEXT_LEN 10
+#define ID_TEXT_LEN  10
 #define ID_TEXT_SIZE (ID_TEXT_LEN + 1)
 
 /* Makes a valid non-zero id value out of 64 random bits. */

@@ -25,8 +25,8 @@ void log_set_clock(long long (*now_ms)(void));
 
 void log_write(enum log_level level, const char *text, ...) __attribute__((sentinel));
 #define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
-#define log_info(...) log_write(LOG_INFO, __VA_ARGS__)
-#define log_warn(...) log_write(LOG_WARN, __VA_ARGS__)
+#define log_info(...)  log_write(LOG_INFO, __VA_ARGS__)
+#define log_warn(...)  log_write(LOG_WARN, __VA_ARGS__)
 #define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
 /* The error's text, code and field as keys `error`, `code`, `field`, before the caller's. */
 void log_err(enum log_level level, const struct err *err, const char *text, ...)

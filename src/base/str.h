@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-bool str_is_equal(const char *a, const char *b);     /* NULL equals NULL only */
+bool str_is_equal(const char *a, const char *b); /* NULL equals NULL only */
 bool str_is_equal_ci(const char *a, const char *b);
 bool str_has_prefix(const char *s, const char *prefix);
 bool str_has_suffix(const char *s, const char *suffix);

@@ -27,11 +27,11 @@ int units_parse_gpu(const char *s, int64_t *ret_milli, struct err *err);
 int units_parse_duration(const char *s, int64_t *ret_ms, struct err *err);
 int units_parse_time(const char *s, int64_t *ret_ms, struct err *err);
 
-const char *units_format_bytes(char dst[UNITS_TEXT_MAX], uint64_t bytes);     /* "4G", "1536M", "1000" */
-const char *units_format_cpu(char dst[UNITS_TEXT_MAX], int64_t milli);        /* "2", "500m" */
-const char *units_format_gpu(char dst[UNITS_TEXT_MAX], int64_t milli);        /* "1", "0.5" */
-const char *units_format_duration(char dst[UNITS_TEXT_MAX], int64_t ms);      /* "1h30m", "250ms" */
-const char *units_format_time(char dst[UNITS_TEXT_MAX], int64_t ms);          /* RFC 3339, Z, ms when not 0 */
+const char *units_format_bytes(char dst[UNITS_TEXT_MAX], uint64_t bytes); /* "4G", "1000" */
+const char *units_format_cpu(char dst[UNITS_TEXT_MAX], int64_t milli);    /* "2", "500m" */
+const char *units_format_gpu(char dst[UNITS_TEXT_MAX], int64_t milli);    /* "1", "0.5" */
+const char *units_format_duration(char dst[UNITS_TEXT_MAX], int64_t ms);  /* "1h30m", "250ms" */
+const char *units_format_time(char dst[UNITS_TEXT_MAX], int64_t ms);      /* RFC 3339, Z */
 /* For people: "1.5 GiB", "3 min ago"-style durations rounded to two parts: "2d 4h", "4m 10s", "0.3s". */
 const char *units_human_bytes(char dst[UNITS_TEXT_MAX], uint64_t bytes);
 const char *units_human_duration(char dst[UNITS_TEXT_MAX], int64_t ms);

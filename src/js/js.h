@@ -100,10 +100,10 @@ struct js_objects {
 
 enum {
     JS_REQUIRED = 1,
-    JS_SECRET = 2,    /* decoded, never written, never shown in an error */
-    JS_READONLY = 4,  /* written, refused on input */
+    JS_SECRET = 2,     /* decoded, never written, never shown in an error */
+    JS_READONLY = 4,   /* written, refused on input */
     JS_OMIT_EMPTY = 8, /* not written when 0, NULL or empty */
-    JS_NULLABLE = 16, /* null on input means absent */
+    JS_NULLABLE = 16,  /* null on input means absent */
 };
 /* Optional texts, ids, times and pointers without JS_OMIT_EMPTY are written as null when empty, and
  * null is accepted for them: what was answered can be sent back. */
@@ -122,27 +122,29 @@ struct js_field {
     int flags;
     int64_t min, max;           /* of numbers and units (both 0: no check; min > max: no upper end),
                                  * bytes of text, items of lists and objects */
-    const struct js_table *sub; /* JS_STRUCT, JS_PTR, JS_LIST, JS_OBJECTS; JS_CUSTOM for its schema */
+    const struct js_table *sub; /* JS_STRUCT to JS_OBJECTS; JS_CUSTOM for its schema */
     const char *const *names;   /* JS_ENUM: NULL-terminated, index is the value */
     js_decode_fn *decode;       /* JS_CUSTOM */
     js_encode_fn *encode;
-    const char *schema;         /* JS_CUSTOM: its JSON Schema, as the text of a JSON object */
-    const char *doc;            /* one line for help, OpenAPI and docs */
-    const char *example;        /* JSON text, optional */
+    const char *schema;  /* JS_CUSTOM: its JSON Schema, as the text of a JSON object */
+    const char *doc;     /* one line for help, OpenAPI and docs */
+    const char *example; /* JSON text, optional */
 };
 
 struct js_table {
     const char *name; /* of the schema component */
     size_t size;
     const struct js_field *fields;
-    size_t count; /* at most 128 */
+    size_t count;                /* at most 128 */
     void (*defaults)(void *dst); /* fills what decoding makes itself: items of lists and objects,
                                   * JS_PTR; NULL: zeros */
 };
 
-#define JS_TABLE(schema_name, type, fields_array)                                                  \
-    {.name = (schema_name), .size = sizeof(type), .fields = (fields_array),                        \
-     .count = sizeof(fields_array) / sizeof((fields_array)[0])}
+#define JS_TABLE(schema_name, type, fields_array)                              \
+    {                                                                          \
+        .name = (schema_name), .size = sizeof(type), .fields = (fields_array), \
+        .count = sizeof(fields_array) / sizeof((fields_array)[0])              \
+    }
 
 /* Decodes an object into *dst, which the caller has filled with defaults. On failure *err has
  * field ("roles.worker.gpu", "volumes[1].name"), line and column, and *dst may be partly filled
@@ -190,15 +192,15 @@ void js_w_u64(struct js_writer *w, const char *key, uint64_t value);
 void js_w_f64(struct js_writer *w, const char *key, double value);
 void js_w_bool(struct js_writer *w, const char *key, bool value);
 void js_w_null(struct js_writer *w, const char *key);
-void js_w_id(struct js_writer *w, const char *key, uint64_t id);      /* null when 0 */
-void js_w_time(struct js_writer *w, const char *key, int64_t ms);     /* null when 0 */
+void js_w_id(struct js_writer *w, const char *key, uint64_t id);       /* null when 0 */
+void js_w_time(struct js_writer *w, const char *key, int64_t ms);      /* null when 0 */
 void js_w_raw(struct js_writer *w, const char *key, const char *json); /* trusted JSON text */
 void js_w_table(struct js_writer *w, const char *key, const struct js_table *t, const void *src);
 void js_put_string(struct buf *out, const char *s); /* one escaped JSON string, quotes included */
-void js_put_f64(struct buf *out, double value);     /* shortest that reads back; null when not finite */
+void js_put_f64(struct buf *out, double value); /* shortest that reads back; null when not finite */
 
 /* ---- reading by hand: small questions that never fail ---- */
-const char *js_get_str(yyjson_val *obj, const char *key);                 /* NULL when absent or no string */
+const char *js_get_str(yyjson_val *obj, const char *key); /* NULL when absent or no string */
 int64_t js_get_i64(yyjson_val *obj, const char *key, int64_t otherwise);
 bool js_get_bool(yyjson_val *obj, const char *key, bool otherwise);
 uint64_t js_get_id(yyjson_val *obj, const char *key); /* 0 when absent or not an id */
