@@ -14,6 +14,7 @@ import os
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -49,10 +50,11 @@ def read_meson(text, level):
         # "berth:unit / http/parse" → "http/parse"
         name = test["name"].split(" / ")[-1]
         output = (test.get("stdout") or "") + (test.get("stderr") or "")
-        cases = {kind.strip(): int(n) for kind, n in _CMOCKA.findall(output)}
+        cases = Counter()  # a program may run several groups
+        for kind, count in _CMOCKA.findall(output):
+            cases[kind.strip()] += int(count)
         named = {(kind.strip(), case) for kind, case in _CMOCKA_NAME.findall(output)}
-        passed, failed = cases.get("PASSED", 0), cases.get("FAILED", 0)
-        skipped = cases.get("SKIPPED", 0)
+        passed, failed, skipped = cases["PASSED"], cases["FAILED"], cases["SKIPPED"]
         outcome = test["result"]
         if outcome == "SKIP":
             passed, failed, skipped = 0, 0, max(skipped, 1)
@@ -88,8 +90,18 @@ def read_junit(text, level):
 
 
 def not_allowed(skips, patterns_text):
-    patterns = [l.strip() for l in patterns_text.splitlines() if l.strip() and not l.startswith("#")]
-    return [s for s in skips if any(fnmatch.fnmatchcase(s, p) for p in patterns)]
+    """Skips that a pattern matches and no later one that starts with `!`."""
+    wrong = []
+    for skip in skips:
+        is_wrong = False
+        for line in patterns_text.splitlines():
+            allows = line.startswith("!")
+            pattern = line.lstrip("!").strip()
+            if pattern and not pattern.startswith("#") and fnmatch.fnmatchcase(skip, pattern):
+                is_wrong = not allows
+        if is_wrong:
+            wrong.append(skip)
+    return wrong
 
 
 def tail(output, lines=OUTPUT_LINES):

@@ -44,6 +44,11 @@ def test_cmocka_cases_are_counted_one_by_one():
     assert result.failures[0][0] == "native:http/parse (fail)"
 
 
+def test_several_groups_in_one_program_add_up():
+    result = report.read_meson(meson("OK", 2 * CMOCKA.split("[  FAILED  ] 1")[0]), "native")
+    assert counts(result) == (2, 0, 2)
+
+
 def test_a_program_of_another_kind_is_one_test():
     text = meson("OK") + meson("FAIL") + meson("TIMEOUT") + meson("SKIP")
     result = report.read_meson(text, "native")
@@ -111,6 +116,8 @@ def test_skips_matter_in_ci_alone(tmp_path, capsys):
     assert run(tmp_path, capsys, False, "native:*", native=text)[0] == 0
     assert run(tmp_path, capsys, True, "e2e:*\n", native=text)[0] == 0
     assert run(tmp_path, capsys, True, "# c\nnative:*\n", native=text)[0] == 1
+    assert run(tmp_path, capsys, True, "native:*\n!native:http/*\n", native=text)[0] == 0
+    assert run(tmp_path, capsys, True, "native:*\n!native:store/*\n", native=text)[0] == 1
 
 
 def test_the_tail_drops_fine_cases():

@@ -58,10 +58,13 @@ def _names(text, list_name):
 
 
 def lifecycle_rows(text):
-    """(from, event, to, why) of every row of lifecycle_rows[], as symbols without prefix."""
-    pattern = r'\{\s*STATE_(\w+),\s*LIFE_(\w+),\s*STATE_(\w+),\s*((?:"(?:\\.|[^"\\])*"\s*)+)\}'
-    return [(m[0], m[1], m[2], "".join(re.findall(r'"((?:\\.|[^"\\])*)"', m[3])))
+    """(from, event, to, why) of every ROW of lifecycle_rows[], as symbols without prefix."""
+    pattern = r'\bROW\(\s*([A-Z_]+),\s*([A-Z_]+),\s*([A-Z_]+),\s*((?:"(?:\\.|[^"\\])*"\s*)+)\)'
+    rows = [(m[0], m[1], m[2], "".join(re.findall(r'"((?:\\.|[^"\\])*)"', m[3])))
             for m in re.findall(pattern, text)]
+    if not rows:
+        raise ValueError("no lifecycle row found")
+    return rows
 
 
 def states(read):

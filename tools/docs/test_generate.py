@@ -31,8 +31,10 @@ def test_x_lists():
 
 
 def test_lifecycle_rows():
-    text = '{STATE_QUEUED, LIFE_PLACE, STATE_PREPARING, "got "\n  "room"},\n{ STATE_A, LIFE_B, STATE_C, "d" }'
-    assert generate.lifecycle_rows(text) == [("QUEUED", "PLACE", "PREPARING", "got room"), ("A", "B", "C", "d")]
+    text = '#define ROW(f, e, t, w) {f, e, t, w}\nROW(QUEUED, PLACE, PREPARING, "got "\n  "room"),\nROW(A, B, C, "d (e)"),'
+    assert generate.lifecycle_rows(text) == [("QUEUED", "PLACE", "PREPARING", "got room"), ("A", "B", "C", "d (e)")]
+    with pytest.raises(ValueError):
+        generate.lifecycle_rows("/* another form */")
 
 
 def test_limits():
