@@ -43,6 +43,7 @@ struct http_call {
     uint16_t port;
     struct ev_tls *tls;
     int64_t answer_ms, connect_ms;
+    int64_t body_left;          /* of a body with a length */
     bool has_body, chunked, reused, answered, is_head, paused, sent, ended, no_keep;
 };
 
@@ -249,7 +250,7 @@ static void answer_complete(struct conn *c, const char *rest, size_t len)
     }
     if (len)
         call->no_keep = true; /* more than was asked for */
-    if (!call->ended)
+    if (!call->ended || call->body_left > 0)
         call->no_keep = true; /* the answer came before the whole request was sent */
     call->ended = true;
     call_done(call, 0, NULL);
@@ -429,6 +430,7 @@ struct http_call *http_client_call(struct http_client *c, const struct http_call
     call->has_body = req->body_length != 0;
     call->chunked = req->body_length < 0;
     call->ended = !call->chunked;
+    call->body_left = req->body_length;
     call->is_head = str_is_equal(req->method, "HEAD");
     call->timer = ev_timer_new(c->loop, call_timeout, call);
     call->host = req->to.host ? mem_strdup(req->to.host) : NULL;
@@ -472,6 +474,7 @@ void http_call_write(struct http_call *call, const void *data, size_t len)
         put_body(call, data, len);
         put_body(call, "\r\n", 2);
     } else {
+        call->body_left -= (int64_t)len;
         put_body(call, data, len);
     }
 }
