@@ -1,0 +1,7 @@
+/* The suite against tables in memory. */
+#include "suite.h"
+
+int main(void)
+{
+    return suite_run("memory");
+}
