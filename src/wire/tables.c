@@ -62,6 +62,7 @@ static const struct js_field task_fields[] = {
     {"key", JS_STRUCT, F(wire_task, key), REQ, .sub = &wire_key_table},
     {"state", JS_ENUM, F(wire_task, state), REQ, .names = wire_task_state_names},
     {"project", JS_ID, F(wire_task, project), OPT},
+    {"gang", JS_U64, F(wire_task, gang), OPT, .max = LIMIT_TASKS_PER_ATTEMPT},
     {"address", JS_STR, F(wire_task, address), OPT, .max = 48},
     {"frozen", JS_BOOL, F(wire_task, frozen), OPT},
     {"created_ms", JS_I64, F(wire_task, created_ms), OPT},
@@ -102,6 +103,7 @@ static const struct js_field gpu_fields[] = {
     {"minor", JS_U64, F(wire_gpu, minor), REQ},
     {"healthy", JS_BOOL, F(wire_gpu, healthy), REQ},
     {"why", JS_STR, F(wire_gpu, why), OPT},
+    {"foreign", JS_STR, F(wire_gpu, foreign), OPT},
 };
 static const struct js_table wire_gpu_table = JS_TABLE("Gpu", struct wire_gpu, gpu_fields);
 
@@ -122,13 +124,14 @@ static const struct js_table wire_inventory_table =
     JS_TABLE("Inventory", struct wire_inventory, inventory_fields);
 
 static const struct js_field image_add_fields[] = {
-    {"reference", JS_STR, F(wire_image_add, reference), REQ, .min = 1, .max = 500},
-    {"insecure", JS_BOOL, F(wire_image_add, insecure), OPT},
+    {"folder", JS_LABEL, F(wire_image_add, folder), REQ},
+    {"layer", JS_STR, F(wire_image_add, layer), REQ},
 };
 static const struct js_table wire_image_add_table =
     JS_TABLE("ImageAdd", struct wire_image_add, image_add_fields);
 
 static const struct js_field image_build_fields[] = {
+    {"layer", JS_STR, F(wire_image_build, layer), REQ},
     {"suite", JS_LABEL, F(wire_image_build, suite), REQ},
     {"packages", JS_STRS, F(wire_image_build, packages), .max = 1000},
     {"pip", JS_STRS, F(wire_image_build, pip), .max = 1000},
@@ -147,12 +150,6 @@ static const struct js_field layer_fields[] = {
     {"size_bytes", JS_U64, F(wire_layer, size_bytes), REQ},
 };
 static const struct js_table wire_layer_table = JS_TABLE("Layer", struct wire_layer, layer_fields);
-
-static const struct js_field image_fields[] = {
-    {"layers", JS_LIST, F(wire_image, layers), REQ, .max = 64, .sub = &wire_layer_table},
-    {"config", JS_STR, F(wire_image, config), OPT, .max = 64 * 1024},
-};
-static const struct js_table wire_image_table = JS_TABLE("Image", struct wire_image, image_fields);
 
 static const struct js_field volume_fields[] = {
     {"id", JS_ID, F(wire_volume, id), REQ},
@@ -187,6 +184,7 @@ static const struct js_table wire_mount_table = JS_TABLE("Mount", struct wire_mo
 static const struct js_field task_create_fields[] = {
     {"key", JS_STRUCT, F(wire_task_create, key), REQ, .sub = &wire_key_table},
     {"project", JS_ID, F(wire_task_create, project), REQ},
+    {"gang", JS_U64, F(wire_task_create, gang), OPT, .max = LIMIT_TASKS_PER_ATTEMPT},
     {"user_name", JS_LABEL, F(wire_task_create, user_name), REQ},
     {"hostname", JS_LABEL, F(wire_task_create, hostname), REQ},
     {"layers", JS_STRS, F(wire_task_create, layers), REQ, .min = 1, .max = 64},

@@ -21,8 +21,8 @@
     X(HELLO, "hello", wire_hello, wire_welcome)                                                    \
     X(LIST, "list", wire_list, wire_page)                                                          \
     X(INVENTORY, "inventory", wire_none, wire_inventory)                                           \
-    X(IMAGE_ADD, "image-add", wire_image_add, wire_image)                                          \
-    X(IMAGE_BUILD, "image-build", wire_image_build, wire_image)                                    \
+    X(IMAGE_ADD, "image-add", wire_image_add, wire_layer)                                          \
+    X(IMAGE_BUILD, "image-build", wire_image_build, wire_layer)                                    \
     X(IMAGE_REMOVE, "image-remove", wire_image_remove, wire_none)                                  \
     X(VOLUME_MAKE, "volume-make", wire_volume, wire_none)  /* exists already: left as it is */     \
     X(VOLUME_GROW, "volume-grow", wire_volume, wire_none)  /* to a larger size, also while used */ \
@@ -112,6 +112,7 @@ struct wire_task {
     struct wire_key key;
     int state;               /* enum wire_task_state */
     uint64_t project;
+    uint64_t gang;           /* as task-create said it */
     const char *address;     /* "" without network */
     bool frozen;
     int64_t created_ms, started_ms, ended_ms; /* 0: not yet */
@@ -141,6 +142,7 @@ struct wire_gpu {
     uint64_t major, minor;
     bool healthy;
     const char *why;         /* not healthy: in words */
+    const char *foreign;     /* processes that use it and belong to no task, in words; NULL: none */
 };
 struct wire_inventory {
     const char *hostname, *kernel, *os, *driver;
@@ -152,26 +154,24 @@ struct wire_inventory {
     struct js_list gpus;     /* of struct wire_gpu */
 };
 
-/* Images. The runner unpacks and builds; layers are named by the digest of their tar. */
+/* Image layers: directories by 64 hex digits. Of a registry's layer these are the SHA-256 of its
+ * archive, of a built one that of its recipe. One that is there already is answered at once. */
 struct wire_image_add {
-    const char *reference;   /* of a registry: "docker://…" without the scheme */
-    bool insecure;           /* registry without TLS (loopback only) */
+    const char *folder;      /* of berthd's below DATA/tmp, a label; the archive in it is named */
+    const char *layer;       /* by its digest: DATA/tmp/FOLDER/LAYER; tar, gzip, zstd or xz */
 };
 struct wire_image_build {
+    const char *layer;       /* digest of the recipe */
     const char *suite;       /* bookworm, trixie */
-    struct js_strs packages; /* Debian package names */
+    struct js_strs packages; /* Debian package names, sorted, each once */
     struct js_strs pip;      /* names or name==version */
-};
-struct wire_image_remove {
-    const char *layer;       /* digest; BUSY while a task uses it */
 };
 struct wire_layer {
     const char *digest;
-    uint64_t size_bytes;
+    uint64_t size_bytes;     /* of the files in it */
 };
-struct wire_image {
-    struct js_list layers;   /* of struct wire_layer, bottom first */
-    const char *config;      /* JSON: env, entrypoint, cmd, user, workdir */
+struct wire_image_remove {
+    const char *layer;       /* BUSY while a task uses it; not there: done */
 };
 
 struct wire_volume {
@@ -202,6 +202,7 @@ struct wire_mount {
 struct wire_task_create {
     struct wire_key key;
     uint64_t project;
+    uint64_t gang;           /* how many tasks the attempt has; given back in lists */
     const char *user_name;   /* uid and gid 1000 inside, home /home/NAME */
     const char *hostname;
     struct js_strs layers;   /* digests, bottom first */
