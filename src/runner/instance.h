@@ -25,6 +25,7 @@ struct instance {
     uint32_t storage_id;  /* first id on disk */
     uid_t berth_uid;      /* owner of run/, blobs/ and trees/; may connect */
     gid_t berth_gid;
+    char init[512];       /* berth-init, beside the runner's own program */
     const char *runtime;  /* path of crun, or of runc when there is no crun */
     int data_fd, run_fd;
     int tasks_fd, layers_fd, volumes_fd, trees_fd, logs_fd, fences_fd, nets_fd; /* DIR/… */

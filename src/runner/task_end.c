@@ -1,0 +1,270 @@
+/* How a task starts, ends and is taken away: the second half of its life. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/units.h"
+#include "os/cgroup.h"
+#include "os/link.h"
+#include "os/loop.h"
+#include "os/pidfd.h"
+#include "runner/files.h"
+#include "runner/monitor.h"
+#include "runner/net.h"
+#include "runner/rootfs.h"
+#include "runner/task.h"
+
+#define KILL_TIMEOUT_MS 20000
+#define LOOP_TIMEOUT_MS 5000
+
+int64_t task_now_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* ---- start ---- */
+
+static int release(const struct work *w, struct record *rec, struct err *err)
+{
+    int rc = monitor_release(w->in, &rec->facts.key, err);
+    if (rc == 0)
+        return 0;
+    /* It cannot be said how far it came: end it, and let its end tell why. */
+    char group[GROUP_SIZE];
+    struct err why = {0};
+    rec->facts.failure = WIRE_FAILURE_ENGINE;
+    rec->facts.text = err != NULL ? err->text : "the container could not be started";
+    (void)record_save(w->in, rec, false, NULL);
+    (void)os_cgroup_kill(group_of_task(group, w->in, &rec->facts.key), KILL_TIMEOUT_MS, &why);
+    return rc;
+}
+
+int work_task_start(const struct work *w, const void *args, void *reply, struct err *err)
+{
+    const struct wire_task_ref *ref = args;
+    struct record rec;
+    char text[WIRE_KEY_TEXT_SIZE], group[GROUP_SIZE];
+    int rc = record_load(w->in, &ref->key, w->arena, &rec, err);
+    if (rc != 0)
+        return rc;
+    if (rec.facts.state != WIRE_TASK_CREATED) {
+        *(struct wire_task *)reply = rec.facts;
+        bool is_later = rec.facts.state == WIRE_TASK_RUNNING || rec.facts.state == WIRE_TASK_ENDED;
+        return is_later ? 0
+                        : err_set(err, BERR_CONFLICT, "task %s is %s",
+                                  wire_key_format(text, &ref->key),
+                                  wire_task_state_names[rec.facts.state]);
+    }
+    rc = os_cgroup_join(group_of_monitor(group, w->in, &ref->key), err);
+    rec.facts.state = WIRE_TASK_RUNNING;
+    rec.facts.started_ms = task_now_ms();
+    if (rc == 0)
+        rc = record_save(w->in, &rec, false, err);
+    if (rc == 0)
+        rc = release(w, &rec, err);
+    if (rc == 0)
+        *(struct wire_task *)reply = rec.facts;
+    return rc;
+}
+
+int work_task_restart(const struct work *w, const void *args, void *reply, struct err *err)
+{
+    const struct wire_task_ref *ref = args;
+    struct record rec;
+    char group[GROUP_SIZE];
+    (void)reply;
+    int rc = record_load(w->in, &ref->key, w->arena, &rec, err);
+    if (rc != 0 || rec.facts.state != WIRE_TASK_RUNNING || !monitor_is_waiting(w->in, &ref->key))
+        return rc;
+    rc = os_cgroup_join(group_of_monitor(group, w->in, &ref->key), err);
+    return rc == 0 ? release(w, &rec, err) : rc;
+}
+
+/* ---- end ---- */
+
+/* "exit 3", "signal 9", "start-error TEXT": see init/report.h. */
+static void facts_from_report(struct wire_task *facts, const char *report, struct arena *arena)
+{
+    if (str_has_prefix(report, "exit ")) {
+        facts->exit_code = strtol(report + 5, NULL, 10);
+    } else if (str_has_prefix(report, "signal ")) {
+        facts->signal = strtol(report + 7, NULL, 10);
+    } else if (str_has_prefix(report, "start-error ")) {
+        facts->failure = WIRE_FAILURE_START;
+        facts->text = arena_strdup(arena, report + 12);
+        facts->exit_code = 127;
+    }
+}
+
+static void facts_from_exit(struct wire_task *facts, int code)
+{
+    if (code < 0) {
+        facts->failure = WIRE_FAILURE_ENGINE;
+        facts->text = "the monitor of the task died";
+        facts->signal = 9;
+    } else if (code > 128) {
+        facts->signal = code - 128; /* berth-init itself was killed */
+    } else {
+        facts->exit_code = code;
+    }
+}
+
+/* The log as it will stay: its end says when something is missing. */
+static int log_close(const struct instance *in, struct record *rec, struct err *err)
+{
+    char path[LOG_PATH_SIZE], when[UNITS_TEXT_MAX], cap[UNITS_TEXT_MAX], line[256];
+    struct stat st;
+    log_of_task(path, &rec->facts.key);
+    cleanup(fd_closep) int fd = openat(in->logs_fd, path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return err_errno(err, errno, "cannot open the log %s", path);
+    /* conmon stops before the line that would cross the cap. */
+    rec->facts.log_cut = (uint64_t)st.st_size >= rec->log_max_bytes;
+    if (rec->facts.log_cut) {
+        units_format_time(when, rec->facts.ended_ms);
+        units_human_bytes(cap, rec->log_max_bytes);
+        int n = snprintf(line, sizeof(line),
+                         "%s stderr F berth: the log reached its limit of %s; later output is lost\n",
+                         when, cap);
+        if (write(fd, line, (size_t)n) != n)
+            return err_errno(err, errno, "cannot write the log %s", path);
+    }
+    if (fdatasync(fd) != 0 || fstat(fd, &st) != 0)
+        return err_errno(err, errno, "cannot write the log %s", path);
+    rec->facts.log_bytes = (uint64_t)st.st_size;
+    return 0;
+}
+
+static void facts_gather(const struct work *w, struct record *rec)
+{
+    const struct instance *in = w->in;
+    struct wire_task *facts = &rec->facts;
+    struct os_cgroup_stat stat;
+    char group[GROUP_SIZE], report[REPORT_MAX];
+    if (strcmp(rec->boot_id, in->boot_id) != 0) {
+        facts->failure = WIRE_FAILURE_NODE;
+        facts->text = "the machine was restarted";
+        return;
+    }
+    os_cgroup_stat(group_of_task(group, in, &facts->key), &stat);
+    facts->out_of_memory = stat.oom_kills > 0;
+    monitor_report(in, &facts->key, report);
+    if (report[0] != '\0')
+        facts_from_report(facts, report, w->arena);
+    else if (facts->failure == WIRE_FAILURE_NONE)
+        facts_from_exit(facts, monitor_exit_code(in, &facts->key));
+    facts->disk_full = strstr(report, " full") != NULL || rootfs_is_full(in, &facts->key);
+}
+
+int work_task_end(const struct work *w, const void *args, void *reply, struct err *err)
+{
+    const struct wire_task_ref *ref = args;
+    const struct instance *in = w->in;
+    struct record rec;
+    char group[GROUP_SIZE];
+    int rc = record_load(in, &ref->key, w->arena, &rec, err);
+    if (rc != 0)
+        return rc;
+    if (rec.facts.state != WIRE_TASK_RUNNING && rec.facts.state != WIRE_TASK_CREATED) {
+        *(struct wire_task *)reply = rec.facts;
+        return 0;
+    }
+    /* PID 1 is dead and its namespace with it; this catches a container whose conmon was killed. */
+    rc = os_cgroup_kill(group_of_task(group, in, &ref->key), KILL_TIMEOUT_MS, err);
+    if (rc == 0)
+        rc = os_cgroup_kill(group_of_monitor(group, in, &ref->key), KILL_TIMEOUT_MS, err);
+    if (rc != 0)
+        return rc;
+    facts_gather(w, &rec);
+    rec.facts.state = WIRE_TASK_ENDED;
+    rec.facts.frozen = false;
+    rec.facts.ended_ms = task_now_ms();
+    rc = log_close(in, &rec, err);
+    if (rc == 0)
+        rc = record_save(in, &rec, true, err);
+    if (rc == 0)
+        *(struct wire_task *)reply = rec.facts;
+    return rc;
+}
+
+/* ---- delete ---- */
+
+/* The mounts of a dead task go when the kernel gets to it; then no device has its disk any more. */
+static int disk_release(const struct instance *in, const char *key, struct err *err)
+{
+    char path[WIRE_KEY_TEXT_SIZE + 16];
+    snprintf(path, sizeof(path), "%s/disk.img", key);
+    cleanup(fd_closep) int fd = openat(in->tasks_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return 0;
+    for (int waited_ms = 0;; waited_ms += 5) {
+        struct os_loop loop;
+        if (os_loop_find(fd, &loop, NULL) != 0)
+            return 0;
+        close(loop.fd);
+        if (waited_ms >= LOOP_TIMEOUT_MS)
+            return err_set(err, BERR_TIMEOUT, "the disk of task %s is still in use", key);
+        usleep(5000);
+    }
+}
+
+int task_undo(const struct instance *in, const struct wire_key *key, struct err *err)
+{
+    struct arena arena = ARENA(64 * 1024);
+    struct record rec = {.facts.key = *key};
+    char task[GROUP_SIZE], monitor[GROUP_SIZE], text[WIRE_KEY_TEXT_SIZE], veth[16];
+    group_of_task(task, in, key);
+    group_of_monitor(monitor, in, key);
+    wire_key_format(text, key);
+    (void)record_load(in, key, &arena, &rec, NULL);
+    /* The makers first: as long as conmon and the runtime live they may put more into the other. */
+    int rc = os_cgroup_kill(monitor, KILL_TIMEOUT_MS, err);
+    if (rc == 0)
+        rc = os_cgroup_kill(task, KILL_TIMEOUT_MS, err);
+    if (rc == 0 && rec.facts.address != NULL && rec.facts.address[0] != '\0')
+        rc = os_link_remove(veth_of_task(veth, in, rec.facts.address), err);
+    if (rc == 0)
+        rc = os_cgroup_remove(task, err);
+    if (rc == 0)
+        rc = os_cgroup_remove(monitor, err);
+    if (rc == 0)
+        rc = disk_release(in, text, err);
+    if (rc == 0)
+        rc = monitor_clean(in, key, err);
+    if (rc == 0)
+        rc = tree_remove(in->tasks_fd, text, err);
+    arena_done(&arena);
+    return rc;
+}
+
+int work_task_undo(const struct work *w, const void *args, void *reply, struct err *err)
+{
+    const struct wire_task_ref *ref = args;
+    (void)reply;
+    return task_undo(w->in, &ref->key, err);
+}
+
+int work_task_delete(const struct work *w, const void *args, void *reply, struct err *err)
+{
+    const struct wire_task_ref *ref = args;
+    struct record rec;
+    (void)reply;
+    int rc = record_load(w->in, &ref->key, w->arena, &rec, NULL);
+    if (rc == 0 && rec.facts.state != WIRE_TASK_DELETING) {
+        rec.facts.state = WIRE_TASK_DELETING;
+        rc = record_save(w->in, &rec, false, err);
+        if (rc != 0 && rc != -BERR_NO_SPACE) /* a full disk must not keep what would free it */
+            return rc;
+    }
+    return task_undo(w->in, &ref->key, err);
+}
