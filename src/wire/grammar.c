@@ -178,10 +178,48 @@ static int check_exec(const struct wire_exec *e, struct err *err)
     return rc != 0 ? rc : check_command(&e->command, &e->env, e->workdir, err);
 }
 
+/* Debian policy 5.6.7: lower case letters, digits, + - and a dot, from two characters on. */
+bool wire_is_deb_name(const char *s)
+{
+    size_t len = strlen(s);
+    return len >= 2 && len <= 128 && strchr("+-.", s[0]) == NULL &&
+           strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789+-.") == len;
+}
+
+/* PEP 508: name, and optionally ==version (PEP 440, without *). Nothing that pip takes for a path,
+ * an address or an option. */
+bool wire_is_pip_name(const char *s)
+{
+    const char *version = strstr(s, "==");
+    size_t len = version != NULL ? (size_t)(version - s) : strlen(s);
+    char name[129];
+    if (len >= sizeof(name))
+        return false;
+    memcpy(name, s, len);
+    name[len] = '\0';
+    if (!is_word(name, "-._", 128) || strchr("-._", name[len - 1]) != NULL)
+        return false;
+    return version == NULL || is_word(version + 2, ".+!-_", 100);
+}
+
+static int check_digest(const char *s, const char *field, struct err *err)
+{
+    return is_digest(s) ? 0 : bad(err, field, "must be a digest of 64 hex digits");
+}
+
 static int check_image_build(const struct wire_image_build *b, struct err *err)
 {
-    int rc = check_words(&b->packages, "+-.:=~", "packages", err);
-    return rc != 0 ? rc : check_words(&b->pip, "-._[],=<>~!+", "pip", err);
+    if (strcmp(b->suite, "bookworm") != 0 && strcmp(b->suite, "trixie") != 0)
+        return bad(err, "suite", "must be bookworm or trixie");
+    for (size_t i = 0; i < b->packages.len; i++) {
+        if (!wire_is_deb_name(b->packages.items[i]))
+            return bad(err, "packages", "has something that is no name of a Debian package");
+    }
+    for (size_t i = 0; i < b->pip.len; i++) {
+        if (!wire_is_pip_name(b->pip.items[i]))
+            return bad(err, "pip", "has something that is neither a name nor name==version");
+    }
+    return check_digest(b->layer, "layer", err);
 }
 
 int wire_check(enum wire_verb verb, const void *request, struct err *err)
@@ -200,15 +238,11 @@ int wire_check(enum wire_verb verb, const void *request, struct err *err)
     case WIRE_EXEC:
         return check_exec(request, err);
     case WIRE_IMAGE_ADD:
-        if (!is_word(((const struct wire_image_add *)request)->reference, "-._:/@", 500))
-            return bad(err, "reference", "must be a reference like debian:bookworm");
-        return 0;
+        return check_digest(((const struct wire_image_add *)request)->layer, "layer", err);
     case WIRE_IMAGE_BUILD:
         return check_image_build(request, err);
     case WIRE_IMAGE_REMOVE:
-        if (!is_digest(((const struct wire_image_remove *)request)->layer))
-            return bad(err, "layer", "must be a digest of 64 hex digits");
-        return 0;
+        return check_digest(((const struct wire_image_remove *)request)->layer, "layer", err);
     case WIRE_VOLUME_MAKE:
     case WIRE_VOLUME_GROW:
         return ((const struct wire_volume *)request)->id == 0 ? bad(err, "id", "is missing") : 0;

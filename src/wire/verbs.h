@@ -166,6 +166,9 @@ struct wire_image_build {
     struct js_strs packages; /* Debian package names, sorted, each once */
     struct js_strs pip;      /* names or name==version */
 };
+/* The grammars of what a build installs. */
+bool wire_is_deb_name(const char *s);
+bool wire_is_pip_name(const char *s);
 struct wire_layer {
     const char *digest;
     uint64_t size_bytes;     /* of the files in it */
