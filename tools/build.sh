@@ -44,11 +44,18 @@ if [ ! -e "$folder/build.ninja" ]; then
   fi
   rm -f "$log"
 fi
+# A check shows all that is wrong, not the first of it.
+case $kind in strict | clang) set -- -k 0 "$@" ;; esac
+
 # Progress for a person; for a log only what goes wrong, and one line.
 if [ -t 1 ]; then
   ninja -C "$folder" "$@"
 else
   SECONDS=0
+  # A changed meson.build makes ninja configure anew, which is talkative.
+  log=$(mktemp)
+  ninja -C "$folder" build.ninja >"$log" 2>&1 || { tail -n 20 "$log" >&2; rm -f "$log"; exit 1; }
+  rm -f "$log"
   ninja -C "$folder" --quiet "$@"
   echo "build: $folder is up to date (${SECONDS} s)"
 fi
