@@ -69,7 +69,8 @@ int auth_check_user_name(const char *name, struct err *err);
 
 /* user lives during the call. */
 typedef void auth_login_fn(void *arg, int rc, const struct user *user, const struct err *err);
-/* Checks name and password on a worker. UNAUTHENTICATED for a wrong pair, an unknown or a disabled
+/* Checks name and password on a worker; refusals that need no work come before the call returns.
+ * UNAUTHENTICATED for a wrong pair, an unknown or a disabled
  * user alike, after the same work; BUSY (with a hint: seconds) while name or peer is being slowed
  * down after failures, or when too many hashes wait. peer: the address as text. */
 void auth_login(struct auth *a, const char *name, const char *password, const char *peer,
