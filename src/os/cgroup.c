@@ -76,7 +76,8 @@ static int each(const char *group, group_fn *fn, void *arg)
     int rc = 0;
     struct dirent *ent;
     while (rc == 0 && (ent = readdir(dir)) != NULL) {
-        if (ent->d_type != DT_DIR || ent->d_name[0] == '.') /* links are names of the same */
+        if (ent->d_type != DT_DIR || ent->d_name[0] == '.' || /* links are names of the same */
+            strcmp(ent->d_name, "unified") == 0)
             continue;
         snprintf(path, sizeof(path), ROOT "/%s%s", ent->d_name, group);
         rc = walk(path, 0, fn, arg);
@@ -238,8 +239,20 @@ static int dir_remove(const char *path, void *arg)
     return -EBUSY;
 }
 
+/* Where the second version is hidden from crun it still makes the group there, as plain files. */
+static void shadow_remove(const char *group)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), ROOT "/unified%s/cgroup.procs", group);
+    unlink(path);
+    *strrchr(path, '/') = '\0';
+    rmdir(path);
+}
+
 int os_cgroup_remove(const char *group, struct err *err)
 {
+    if (os_cgroup_mode() == OS_CGROUP_HYBRID)
+        shadow_remove(group);
     int rc = each(group, dir_remove, NULL);
     return rc == 0 ? 0 : err_errno(err, -rc, "cannot remove the cgroup %s", group);
 }

@@ -51,7 +51,7 @@ static int link_up(struct nl_sock *sock, const char *name, int master, struct er
     struct rtnl_link *which = rtnl_link_alloc(), *change = rtnl_link_alloc();
     int rc = -NLE_NOMEM;
     if (which != NULL && change != NULL) {
-        rtnl_link_set_name(which, name);
+        rtnl_link_set_ifindex(which, (int)if_nametoindex(name));
         rtnl_link_set_flags(change, IFF_UP);
         if (master != 0)
             rtnl_link_set_master(change, master);

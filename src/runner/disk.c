@@ -64,19 +64,18 @@ static int fill(const struct work *w, int file_fd, bool is_volume, struct err *e
         rc = dir_open(mount_fd, ".", &root, err);
     if (rc != 0)
         return rc;
-    uid_t base = w->in->storage_id, user = base + 1000;
+    uid_t user = w->in->storage_id + 1000;
     if (is_volume) {
         bool is_given = fchown(root, user, user) == 0 && fchmod(root, 0700) == 0;
         return is_given ? 0 : err_errno(err, errno, "cannot give a volume to its user");
     }
-    struct {
+    static const struct {
         const char *name;
         mode_t mode;
-        uid_t owner;
-    } dirs[] = {{"upper", 0755, base},      {"work", 0755, base},      {"scratch", 0700, user},
-                {"code-upper", 0755, user}, {"code-work", 0755, base}};
+    } dirs[] = {{"upper", 0755}, {"work", 0755}, {"scratch", 0700}, {"code-upper", 0755},
+                {"code-work", 0755}};
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(dirs); i++)
-        rc = dir_make(root, dirs[i].name, dirs[i].mode, dirs[i].owner, dirs[i].owner, NULL, err);
+        rc = dir_make(root, dirs[i].name, dirs[i].mode, 0, 0, NULL, err);
     return rc;
 }
 

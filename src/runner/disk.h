@@ -1,7 +1,7 @@
 /*
  * disk: ext4 file systems in sparse files — the writable layer of a task (tasks/KEY/disk.img, made
  * by copying a template of its size, no journal: it is thrown away) and volumes (volumes/ID.img,
- * with a journal). Everything in them is owned by storage ids.
+ * with a journal; owned by storage ids).
  */
 #ifndef BERTH_RUNNER_DISK_H
 #define BERTH_RUNNER_DISK_H

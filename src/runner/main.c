@@ -61,13 +61,16 @@ static int lock_take(const struct instance *in, struct err *err)
     return 0;
 }
 
-/* crun refuses to work beside the second version's hierarchy that a hybrid host shows. */
+/* crun refuses to work beside the second version's hierarchy that a hybrid host shows; it gets an
+ * empty directory of ours instead, since it writes into what it finds. */
 static int mounts_prepare(struct err *err)
 {
     enum os_cgroup_mode mode = os_cgroup_mode(); /* looked at before anything is taken away */
     int rc = os_mount_private(err);
     if (rc == 0 && mode == OS_CGROUP_HYBRID && umount2("/sys/fs/cgroup/unified", MNT_DETACH) != 0)
         rc = err_errno(err, errno, "cannot unmount /sys/fs/cgroup/unified");
+    if (rc == 0 && mode == OS_CGROUP_HYBRID)
+        rc = os_mount_tmpfs("/sys/fs/cgroup/unified", "mode=0755,size=4m", err);
     return rc;
 }
 

@@ -51,6 +51,22 @@ static int stage(struct build *b, struct err *err)
     return rc;
 }
 
+/* No id map here: overlay works on its upper directory as host root, whom no map knows. The disk is
+ * this task's alone, so the project's own ids can stand on it. */
+static int disk_give(int mount_fd, uint32_t range, struct err *err)
+{
+    static const struct {
+        const char *name;
+        uint32_t id;
+    } dirs[] = {{"upper", 0}, {"scratch", 1000}, {"code-upper", 1000}};
+    for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+        uid_t id = range + dirs[i].id;
+        if (fchownat(mount_fd, dirs[i].name, id, id, AT_SYMLINK_NOFOLLOW) != 0)
+            return err_errno(err, errno, "cannot give a disk to its task");
+    }
+    return 0;
+}
+
 static int disk_mount(struct build *b, struct err *err)
 {
     char path[WIRE_KEY_TEXT_SIZE + 16], key[WIRE_KEY_TEXT_SIZE];
@@ -67,7 +83,7 @@ static int disk_mount(struct build *b, struct err *err)
     rc = os_mount_device("ext4", loop.path, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME, &mount_fd, err);
     close(loop.fd);
     if (rc == 0)
-        rc = os_mount_idmap(mount_fd, b->idmap_fd, err);
+        rc = disk_give(mount_fd, b->range, err);
     return rc != 0 ? rc : attach(b, mount_fd, "disk", err);
 }
 
@@ -152,12 +168,24 @@ static int volumes_mount(struct build *b, struct err *err)
     return 0;
 }
 
+/* berth-init, whatever directories lie above it: container root may not pass through them. */
+static int init_mount(struct build *b, struct err *err)
+{
+    cleanup(fd_closep) int fd = -1;
+    int rc = file_write(b->mnt_fd, "init", "", 0, 0755, false, err);
+    if (rc == 0)
+        rc = os_mount_clone(AT_FDCWD, b->w->in->init, false, &fd, err);
+    return rc != 0 ? rc : os_mount_attach(fd, b->mnt_fd, "init", err);
+}
+
 int rootfs_make(const struct work *w, const struct wire_task_create *order, unsigned slot,
                 struct err *err)
 {
     struct build b = {.w = w, .order = order, .mnt_fd = -1, .idmap_fd = -1,
                       .range = instance_range(w->in, slot)};
     int rc = stage(&b, err);
+    if (rc == 0)
+        rc = init_mount(&b, err);
     if (rc == 0)
         rc = disk_mount(&b, err);
     if (rc == 0)
