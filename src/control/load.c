@@ -97,7 +97,7 @@ static int load_workload(void *arg, const struct workload *w, const char *spec_j
     int rc = spec ? js_parse_json(spec_json, strlen(spec_json), &doc, &l->err) : -BERR_NOMEM;
     if (rc == 0) {
         spec_defaults(spec);
-        rc = js_decode(doc, js_root(doc), &spec_table, &it->w.arena, spec, &l->err);
+        rc = js_decode_own(doc, js_root(doc), &spec_table, &it->w.arena, spec, &l->err);
     }
     js_doc_free(doc);
     it->w.spec = spec;
