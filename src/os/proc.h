@@ -28,13 +28,13 @@ struct os_spawn {
     const char *dir;         /* NULL: ours */
     const struct os_spawn_fd *fds; /* of 0, 1, 2 the ones not given: /dev/null, and ours for 1, 2 */
     size_t fd_count;
-    bool session;            /* setsid */
-    bool drop;               /* become uid and gid, with exactly these further groups */
+    bool session; /* setsid */
+    bool drop;    /* become uid and gid, with exactly these further groups */
     uid_t uid;
     gid_t gid;
     const gid_t *groups;
     size_t group_count;
-    int death_signal;        /* sent when the starting thread ends; 0: none */
+    int death_signal; /* sent when the starting thread ends; 0: none */
 };
 
 /* ret_pidfd may be NULL. NOT_FOUND: no such program; FORBIDDEN: it may not be executed. */
