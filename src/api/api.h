@@ -15,6 +15,8 @@
 
 struct api;
 struct image_mgr;
+struct blob_store;
+struct tree_set;
 
 struct api_config {
     struct ev_loop *loop;
@@ -24,6 +26,8 @@ struct api_config {
     const struct os_clock *clock;
     struct link_server *link;
     struct image_mgr *images;
+    struct blob_store *blobs;
+    struct tree_set *trees;
     const char *data_dir;
     const char *version;
     const char *domain;         /* of the console; notebooks live below it */

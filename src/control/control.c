@@ -97,6 +97,12 @@ void control_wake(struct control *c)
     c->cfg.hooks.wake(c->cfg.hooks.arg);
 }
 
+void control_news(struct control *c)
+{
+    c->pass_wanted = true;
+    control_wake(c);
+}
+
 static int64_t sooner(int64_t wait, int64_t other)
 {
     if (other < 0)

@@ -67,6 +67,9 @@ struct engine *control_engine(struct control *c, const char *site);
  * without news, at most 1000. */
 int64_t control_tick(struct control *c);
 
+/* Something above control changed (an image is ready): look again soon. */
+void control_news(struct control *c);
+
 /* ---- workloads ---- */
 
 typedef void control_done_fn(void *arg, int rc, uint64_t id, const struct err *err);

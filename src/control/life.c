@@ -118,11 +118,11 @@ static void explain(struct item *it, enum end_reason reason, const struct task *
         if (a->task_count > 1)
             snprintf(where, sizeof(where), "task %s-%u ", role, task->rank);
     }
-    if (reason == END_EXIT_CODE) {
+    if (reason == END_EXIT_CODE && task) {
         a->end_code = task->exit_code;
         snprintf(a->end_text, sizeof(a->end_text), "%sended with exit code %d", where,
                  task->exit_code);
-    } else if (reason == END_SIGNAL) {
+    } else if (reason == END_SIGNAL && task) {
         a->end_code = task->signal;
         snprintf(a->end_text, sizeof(a->end_text), "%swas killed by signal %d (%s)", where,
                  task->signal, strsignal(task->signal));
