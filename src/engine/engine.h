@@ -13,8 +13,10 @@
  *
  * After opening, and after every reconnection, the driver sends LIST_BEGIN, one ATTEMPT_SEEN per
  * attempt that it knows anything of (also ended ones not yet forgotten), LIST_END: a full list
- * that replaces belief. While disconnected and until LIST_END no order is accepted (UNAVAILABLE).
- * Nodes are told by NODE before their first list.
+ * that replaces belief. While disconnected and until LIST_END no order is accepted (UNAVAILABLE),
+ * but for stop and forget of an attempt that was just seen. An attempt that was only half made
+ * when we lost sight of it may be missing in the list: its start is then to be repeated, which
+ * takes up what is there. Nodes are told by NODE before their first list.
  *
  * `lost` means "we can't see it"; only GONE (proof that no process is left) frees what it held.
  *
@@ -109,7 +111,8 @@ struct engine_start {
     X(LIST_BEGIN) X(ATTEMPT_SEEN) X(LIST_END)                                                      \
     X(PROGRESS)      /* text: a step of preparing, in words */                                     \
     X(PREPARED)      /* image, code and volumes are in place */                                    \
-    X(TASK_STARTED)  /* task: its command runs; address known */                                   \
+    X(TASK_STARTED)  /* task: its command was started; address known. One that cannot be executed may \
+                        be found out after that: GONE then says start-error */                                   \
     X(TASK_ENDED)    /* task: exit facts and log length, both durable */                           \
     X(SUSPENDED) X(RESUMED)                                                                        \
     X(LOST)          /* out of sight; text why */                                                  \

@@ -3,8 +3,9 @@
 
 #include "base/str.h"
 #include "engine/fake/fake.h"
+#include "engine/local/local.h"
 
-const struct engine_ops *const engine_list[] = {&engine_fake, NULL};
+const struct engine_ops *const engine_list[] = {&engine_local, &engine_fake, NULL};
 
 const char *const engine_ability_names[] = {
 #define X(sym, name) name,

@@ -15,9 +15,9 @@ struct engine {
     char site[64];
     engine_listener_fn *listener;
     void *arg;
-    struct fake_pulse *pulse; /* advances it in real time; NULL without a loop */
-    uint64_t connection;      /* number of the present one; events of others are lost */
-    bool connected, listed;
+    struct fake_pulse *pulse;           /* advances it in real time; NULL without a loop */
+    uint64_t connection;                /* number of the present one; events of others are lost */
+    bool connected, listed, lists;      /* lists: inside one, stop and forget are taken */
     bool tell_down, tell_up, tell_list; /* what the listener must hear first */
 };
 
@@ -179,6 +179,7 @@ static size_t hear_list(struct engine *e)
         hear_node(e, w->nodes.items[i]);
     event.kind = ENGINE_EV_LIST_BEGIN;
     e->listener(e->arg, &event);
+    e->lists = true;
     for (size_t i = 0; map_next_u64(&w->by_serial, &i, NULL, &value);) {
         const struct fake_attempt *a = value;
         if (a->forgotten)
@@ -186,6 +187,7 @@ static size_t hear_list(struct engine *e)
         hear_attempt(e, a);
         count++;
     }
+    e->lists = false;
     e->listed = true;
     event.kind = ENGINE_EV_LIST_END;
     e->listener(e->arg, &event);
@@ -328,11 +330,12 @@ static void fake_close(struct engine *e)
 /* ---- orders ---- */
 
 /* Is an order taken at all, and which fault strikes it? *ret_done: nothing more is to be done. */
-static int order_begin(struct engine *e, bool *ret_done, bool *ret_break, struct err *err)
+static int order_begin(struct engine *e, bool in_list, bool *ret_done, bool *ret_break,
+                       struct err *err)
 {
     struct fake_world *w = e->world;
     *ret_done = *ret_break = false;
-    if (!e->connected || !e->listed)
+    if (!e->connected || !(e->listed || (in_list && e->lists)))
         return err_set(err, BERR_UNAVAILABLE, "the fake engine is not connected");
     fake_clock_read(w);
     if (w->fail_order == 0 || --w->fail_order != 0)
@@ -407,7 +410,7 @@ static int do_start(struct engine *e, const struct engine_start *order, struct e
 static int fake_start(struct engine *e, const struct engine_start *order, struct err *err)
 {
     bool done, breaks;
-    int rc = order_begin(e, &done, &breaks, err);
+    int rc = order_begin(e, false, &done, &breaks, err);
     return rc != 0 || done ? rc : order_end(e, do_start(e, order, err), breaks);
 }
 
@@ -425,6 +428,8 @@ static int do_stop(struct engine *e, struct attempt_key key, int64_t grace_ms, s
         fake_tell(e->world, a, ENGINE_EV_GONE, NULL, a->reason, a->text);
         return 0;
     }
+    if (!e->listed)
+        return err_set(err, BERR_UNAVAILABLE, "the fake engine is not connected");
     int rc = check_fence(e, key, &fence, err);
     if (rc != 0)
         return rc;
@@ -438,7 +443,7 @@ static int do_stop(struct engine *e, struct attempt_key key, int64_t grace_ms, s
 static int fake_stop(struct engine *e, struct attempt_key key, int64_t grace_ms, struct err *err)
 {
     bool done, breaks;
-    int rc = order_begin(e, &done, &breaks, err);
+    int rc = order_begin(e, true, &done, &breaks, err);
     return rc != 0 || done ? rc : order_end(e, do_stop(e, key, grace_ms, err), breaks);
 }
 
@@ -462,14 +467,14 @@ static int do_suspend(struct engine *e, struct attempt_key key, bool suspend, st
 static int fake_suspend(struct engine *e, struct attempt_key key, struct err *err)
 {
     bool done, breaks;
-    int rc = order_begin(e, &done, &breaks, err);
+    int rc = order_begin(e, false, &done, &breaks, err);
     return rc != 0 || done ? rc : order_end(e, do_suspend(e, key, true, err), breaks);
 }
 
 static int fake_resume(struct engine *e, struct attempt_key key, struct err *err)
 {
     bool done, breaks;
-    int rc = order_begin(e, &done, &breaks, err);
+    int rc = order_begin(e, false, &done, &breaks, err);
     return rc != 0 || done ? rc : order_end(e, do_suspend(e, key, false, err), breaks);
 }
 
@@ -489,7 +494,7 @@ static int do_forget(struct engine *e, struct attempt_key key, struct err *err)
 static int fake_forget(struct engine *e, struct attempt_key key, struct err *err)
 {
     bool done, breaks;
-    int rc = order_begin(e, &done, &breaks, err);
+    int rc = order_begin(e, true, &done, &breaks, err);
     return rc != 0 || done ? rc : order_end(e, do_forget(e, key, err), breaks);
 }
 

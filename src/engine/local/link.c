@@ -9,12 +9,12 @@
 #include "ev/stream.h"
 #include "ev/timer.h"
 
-#define LINK_CONNECT_MS 5000
+#define LINK_CONNECT_MS     5000
 #define LINK_PAUSE_LEAST_MS 50
-#define LINK_PAUSE_MOST_MS 2000
-#define LINK_ARENA_BYTES (8u << 20)
-#define LINK_IN_BYTES (LIMIT_RUNNER_MESSAGE_BYTES + 64 * 1024 + 4)
-#define LINK_QUEUE_BYTES (64u << 20) /* unsent orders: a runner that reads nothing */
+#define LINK_PAUSE_MOST_MS  2000
+#define LINK_ARENA_BYTES    (8u << 20)
+#define LINK_IN_BYTES       (LIMIT_RUNNER_MESSAGE_BYTES + 64 * 1024 + 4)
+#define LINK_QUEUE_BYTES    (64u << 20) /* unsent orders: a runner that reads nothing */
 
 struct ask {
     enum wire_verb verb;
@@ -30,12 +30,12 @@ struct local_link {
     void *arg;
     struct ev_connect *connecting;
     struct ev_stream *stream;
-    struct ev_timer *timer;  /* until the next try, or the next round after a break */
+    struct ev_timer *timer; /* until the next try, or the next round after a break */
     int64_t pause_ms;
     bool is_up, told_down, breaks;
-    struct err why;          /* of the break under way */
+    struct err why; /* of the break under way */
     struct buf in;
-    struct map asks;         /* number → struct ask */
+    struct map asks; /* number → struct ask */
     uint64_t next_id;
 };
 

@@ -21,7 +21,8 @@ struct local_link;
 
 struct local_link_events {
     void (*up)(void *arg, const struct wire_welcome *welcome);
-    void (*down)(void *arg, const struct err *why); /* also when the first try fails; once a break */
+    void (*down)(void *arg,
+                 const struct err *why); /* also when the first try fails; once a break */
     void (*event)(void *arg, const struct wire_event *event); /* not PROGRESS; may be NULL */
 };
 
