@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/str.h"
+#include "os/pidfd.h"
 
 #define ROOT "/sys/fs/cgroup"
 #define CGROUP2_MAGIC 0x63677270
@@ -37,6 +38,13 @@ const char *os_cgroup_mode_name(enum os_cgroup_mode mode)
 {
     static const char *const names[] = {"v1", "hybrid", "v2"};
     return names[mode];
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* ---- walking ---- */
@@ -163,10 +171,28 @@ int os_cgroup_join(const char *group, struct err *err)
     return rc == 0 ? 0 : err_errno(err, -rc, "cannot join the cgroup %s", group);
 }
 
+/* cgroup.procs leaves out a process as soon as it begins to die, while it still holds its files and
+ * devices: what is killed is waited for by pidfd. A process number a descriptor; of a fork bomb the
+ * first ones, among them PID 1 of its namespace, which is done only when all the others are. */
+#define PIDFDS_MAX 128
+
 struct kill_state {
-    int signal; /* 0: only count */
+    bool kills; /* false: only counts */
     size_t count;
+    int pidfds[PIDFDS_MAX];
+    size_t pidfd_count;
 };
+
+static void proc_kill(struct kill_state *state, pid_t pid)
+{
+    int fd = state->pidfd_count < PIDFDS_MAX ? os_pidfd_open(pid, 0) : -1;
+    if (fd >= 0) {
+        (void)os_pidfd_kill(fd, SIGKILL);
+        state->pidfds[state->pidfd_count++] = fd;
+    } else {
+        kill(pid, SIGKILL);
+    }
+}
 
 static int procs_kill(const char *dir, void *arg)
 {
@@ -179,11 +205,24 @@ static int procs_kill(const char *dir, void *arg)
     while (fgets(line, sizeof(line), f) != NULL) {
         pid_t pid = (pid_t)strtol(line, NULL, 10);
         state->count++;
-        if (state->signal != 0 && pid > 0)
-            kill(pid, state->signal);
+        if (state->kills && pid > 0)
+            proc_kill(state, pid);
     }
     fclose(f);
     return 0;
+}
+
+/* Closes them; false when one is not dead by then. */
+static bool dead_await(struct kill_state *state, int64_t end_ms)
+{
+    bool are_dead = true;
+    for (size_t i = 0; i < state->pidfd_count; i++) {
+        int64_t left = end_ms - now_ms();
+        are_dead = os_pidfd_wait(state->pidfds[i], left > 0 ? (int)left : 0) && are_dead;
+        close(state->pidfds[i]);
+    }
+    state->pidfd_count = 0;
+    return are_dead;
 }
 
 bool os_cgroup_is_empty(const char *group)
@@ -207,21 +246,22 @@ int os_cgroup_freeze(const char *group, bool frozen, struct err *err)
 int os_cgroup_kill(const char *group, int timeout_ms, struct err *err)
 {
     char path[PATH_MAX];
-    if (os_cgroup_mode() == OS_CGROUP_V2)
-        (void)file_write(file_path(path, "", group, "cgroup.kill"), "1");
+    int64_t end_ms = now_ms() + timeout_ms;
     /* A fork bomb races with the list: repeat until a look finds nobody. */
-    for (int waited_ms = 0;; waited_ms += 2) {
-        struct kill_state state = {.signal = SIGKILL};
+    for (;;) {
+        struct kill_state state = {.kills = true};
         int rc = each(group, procs_kill, &state);
+        if (rc == 0 && state.count == 0)
+            return 0;
+        if (os_cgroup_mode() == OS_CGROUP_V2)
+            (void)file_write(file_path(path, "", group, "cgroup.kill"), "1");
+        else
+            (void)os_cgroup_freeze(group, false, NULL); /* frozen ones die when they thaw */
+        bool are_dead = dead_await(&state, end_ms);
         if (rc != 0)
             return err_errno(err, -rc, "cannot list the processes of %s", group);
-        if (state.count == 0)
-            return 0;
-        if (os_cgroup_mode() != OS_CGROUP_V2)
-            (void)os_cgroup_freeze(group, false, NULL); /* frozen ones die when they thaw */
-        if (waited_ms >= timeout_ms)
+        if (!are_dead || now_ms() >= end_ms)
             return err_set(err, BERR_TIMEOUT, "%zu processes of %s do not die", state.count, group);
-        usleep(2000);
     }
 }
 

@@ -19,8 +19,8 @@ const char *os_cgroup_mode_name(enum os_cgroup_mode mode);
 /* Makes a group for bookkeeping only (version 1: in one hierarchy) and joins it. */
 int os_cgroup_join(const char *group, struct err *err);
 
-/* Kills what is in the group and below until nothing is left. TIMEOUT when something stays. A
- * frozen group is thawed. No such group: done. */
+/* Kills what is in the group and below until nothing is left: the dead have closed all they held.
+ * TIMEOUT when something stays. A frozen group is thawed. No such group: done. */
 int os_cgroup_kill(const char *group, int timeout_ms, struct err *err);
 bool os_cgroup_is_empty(const char *group); /* also true when there is no such group */
 /* Removes the group and those below it, in every hierarchy. No such group: done. */

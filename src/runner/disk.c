@@ -224,14 +224,39 @@ int work_volume_make(const struct work *w, const void *args, void *reply, struct
     return rc;
 }
 
+/* While it is mounted somewhere: the kernel does it. */
+static int grow_online(struct os_loop *loop, uint64_t blocks, struct err *err)
+{
+    cleanup(fd_closep) int mount_fd = -1;
+    cleanup(fd_closep) int root = -1;
+    int rc = os_loop_resized(loop->fd, err);
+    if (rc == 0)
+        rc = os_mount_device("ext4", loop->path, 0, &mount_fd, err);
+    if (rc == 0)
+        rc = dir_open(mount_fd, ".", &root, err);
+    if (rc == 0 && ioctl(root, EXT4_IOC_RESIZE_FS, &blocks) != 0) {
+        rc = err_errno(err, errno, "cannot grow a volume that is in use");
+        if (rc == -BERR_FORBIDDEN)
+            err_hint(err, "this host lacks CAP_SYS_RESOURCE; try again when no task uses the volume");
+    }
+    return rc;
+}
+
+static int grow_offline(const char *path, struct err *err)
+{
+    const char *const check[] = {"/sbin/e2fsck", "-f", "-p", path, NULL};
+    const char *const resize[] = {"/sbin/resize2fs", path, NULL};
+    (void)work_run(check, -1, -1, NULL); /* 1 means that it has mended something */
+    return work_run(resize, -1, -1, err);
+}
+
 int work_volume_grow(const struct work *w, const void *args, void *reply, struct err *err)
 {
     const struct wire_volume *v = args;
     cleanup(fd_closep) int file = -1;
-    cleanup(fd_closep) int mount_fd = -1;
-    cleanup(fd_closep) int root = -1;
-    struct os_loop loop;
+    struct os_loop loop = {.fd = -1};
     struct stat st;
+    char path[700], text[ID_TEXT_SIZE];
     (void)reply;
     int rc = volume_open(w->in, v->id, &file, err);
     if (rc != 0)
@@ -239,19 +264,17 @@ int work_volume_grow(const struct work *w, const void *args, void *reply, struct
     uint64_t blocks = v->size_bytes / BLOCK;
     if (fstat(file, &st) != 0)
         return err_errno(err, errno, "cannot look at a volume");
-    if ((uint64_t)st.st_size < blocks * BLOCK && ftruncate(file, (off_t)(blocks * BLOCK)) != 0)
+    if ((uint64_t)st.st_size > blocks * BLOCK)
+        return err_set(err, BERR_CONFLICT, "a volume cannot shrink");
+    if (ftruncate(file, (off_t)(blocks * BLOCK)) != 0)
         return err_errno(err, errno, "cannot grow a volume");
-    rc = volume_loop(file, &loop, err);
-    if (rc != 0)
-        return rc;
-    rc = os_loop_resized(loop.fd, err);
+    rc = os_loop_find(file, &loop, err);
     if (rc == 0)
-        rc = os_mount_device("ext4", loop.path, 0, &mount_fd, err);
-    close(loop.fd);
-    if (rc == 0)
-        rc = dir_open(mount_fd, ".", &root, err);
-    if (rc == 0 && (uint64_t)st.st_size <= blocks * BLOCK &&
-        ioctl(root, EXT4_IOC_RESIZE_FS, &blocks) != 0)
-        rc = err_errno(err, errno, "cannot grow a volume's file system");
+        rc = grow_online(&loop, blocks, err);
+    else if (rc == -BERR_NOT_FOUND) {
+        snprintf(path, sizeof(path), "%s/volumes/%s.img", w->in->data, id_format(text, v->id));
+        rc = grow_offline(path, err);
+    }
+    fd_closep(&loop.fd);
     return rc;
 }

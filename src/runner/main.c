@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 #include "base/alloc.h"
 #include "base/log.h"
@@ -80,6 +81,8 @@ static int run(const struct options *options, struct err *err)
     struct runner runner;
     if (geteuid() != 0)
         return err_set(err, BERR_FORBIDDEN, "berth-runner must run as root");
+    /* Monitors and containers whose parents are gone are reaped here, whatever PID 1 is like. */
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     int rc = mounts_prepare(err);
     if (rc == 0)
         rc = instance_open(options->data, (uid_t)options->uid, &in, err);

@@ -329,6 +329,7 @@ int net_attach(const struct instance *in, unsigned slot, const char *address, pi
     if (setns(netns, CLONE_NEWNET) != 0)
         return err_errno(err, errno, "cannot enter the task's network");
     sysctl_write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
+    sysctl_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647"); /* ping without raw sockets */
     rc = os_link_configure("lo", 0, 0, 0, err);
     return rc != 0 ? rc
                    : os_link_configure("eth0", a, PREFIX, slot_network(in, slot) + 1, err);

@@ -37,9 +37,15 @@ static void write_process(struct js_writer *w, const struct oci_input *in)
     for (size_t i = 0; i < order->command.len; i++)
         js_w_str(w, NULL, order->command.items[i]);
     js_w_end_array(w);
+    bool has_home = false;
     js_w_array(w, "env");
     for (size_t i = 0; i < order->env.len; i++) {
+        has_home = has_home || strcmp(order->env.items[i].key, "HOME") == 0;
         snprintf(pair, sizeof(pair), "%s=%s", order->env.items[i].key, order->env.items[i].value);
+        js_w_str(w, NULL, pair);
+    }
+    if (!has_home) { /* the runtime would put container root's here */
+        snprintf(pair, sizeof(pair), "HOME=/home/%s", order->user_name);
         js_w_str(w, NULL, pair);
     }
     js_w_end_array(w);

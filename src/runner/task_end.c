@@ -1,6 +1,7 @@
 /* How a task starts, ends and is taken away: the second half of its life. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,60 +146,6 @@ static int log_close(const struct instance *in, struct record *rec, struct err *
     return 0;
 }
 
-static void facts_gather(const struct work *w, struct record *rec)
-{
-    const struct instance *in = w->in;
-    struct wire_task *facts = &rec->facts;
-    struct os_cgroup_stat stat;
-    char group[GROUP_SIZE], report[REPORT_MAX];
-    if (strcmp(rec->boot_id, in->boot_id) != 0) {
-        facts->failure = WIRE_FAILURE_NODE;
-        facts->text = "the machine was restarted";
-        return;
-    }
-    os_cgroup_stat(group_of_task(group, in, &facts->key), &stat);
-    facts->out_of_memory = stat.oom_kills > 0;
-    monitor_report(in, &facts->key, report);
-    if (report[0] != '\0')
-        facts_from_report(facts, report, w->arena);
-    else if (facts->failure == WIRE_FAILURE_NONE)
-        facts_from_exit(facts, monitor_exit_code(in, &facts->key));
-    facts->disk_full = strstr(report, " full") != NULL || rootfs_is_full(in, &facts->key);
-}
-
-int work_task_end(const struct work *w, const void *args, void *reply, struct err *err)
-{
-    const struct wire_task_ref *ref = args;
-    const struct instance *in = w->in;
-    struct record rec;
-    char group[GROUP_SIZE];
-    int rc = record_load(in, &ref->key, w->arena, &rec, err);
-    if (rc != 0)
-        return rc;
-    if (rec.facts.state != WIRE_TASK_RUNNING && rec.facts.state != WIRE_TASK_CREATED) {
-        *(struct wire_task *)reply = rec.facts;
-        return 0;
-    }
-    /* PID 1 is dead and its namespace with it; this catches a container whose conmon was killed. */
-    rc = os_cgroup_kill(group_of_task(group, in, &ref->key), KILL_TIMEOUT_MS, err);
-    if (rc == 0)
-        rc = os_cgroup_kill(group_of_monitor(group, in, &ref->key), KILL_TIMEOUT_MS, err);
-    if (rc != 0)
-        return rc;
-    facts_gather(w, &rec);
-    rec.facts.state = WIRE_TASK_ENDED;
-    rec.facts.frozen = false;
-    rec.facts.ended_ms = task_now_ms();
-    rc = log_close(in, &rec, err);
-    if (rc == 0)
-        rc = record_save(in, &rec, true, err);
-    if (rc == 0)
-        *(struct wire_task *)reply = rec.facts;
-    return rc;
-}
-
-/* ---- delete ---- */
-
 /* The mounts of a dead task go when the kernel gets to it; then no device has its disk any more. */
 static int disk_release(const struct instance *in, const char *key, struct err *err)
 {
@@ -218,6 +165,82 @@ static int disk_release(const struct instance *in, const char *key, struct err *
     }
 }
 
+/* PID 1 of a container is dead only when every other process of its namespace is, wherever their
+ * cgroups may be: the proof that nothing runs or holds anything. */
+static int container_kill(const struct instance *in, const struct record *rec, struct err *err)
+{
+    char group[GROUP_SIZE], name[WIRE_KEY_TEXT_SIZE];
+    bool is_this_boot = rec->boot_id != NULL && strcmp(rec->boot_id, in->boot_id) == 0;
+    cleanup(fd_closep) int pidfd =
+        is_this_boot ? os_pidfd_open((pid_t)rec->pid, rec->pid_start) : -1;
+    /* The makers first: as long as conmon and the runtime live they may put more into the other. */
+    int rc = os_cgroup_kill(group_of_monitor(group, in, &rec->facts.key), KILL_TIMEOUT_MS, err);
+    if (rc == 0)
+        rc = os_cgroup_kill(group_of_task(group, in, &rec->facts.key), KILL_TIMEOUT_MS, err);
+    if (rc == 0 && pidfd >= 0)
+        (void)os_pidfd_kill(pidfd, SIGKILL);
+    if (rc == 0 && pidfd >= 0 && !os_pidfd_wait(pidfd, KILL_TIMEOUT_MS))
+        rc = err_set(err, BERR_TIMEOUT, "PID 1 of task %s does not die",
+                     wire_key_format(name, &rec->facts.key));
+    return rc;
+}
+
+static void facts_gather(const struct work *w, struct record *rec)
+{
+    const struct instance *in = w->in;
+    struct wire_task *facts = &rec->facts;
+    struct os_cgroup_stat stat;
+    char group[GROUP_SIZE], report[REPORT_MAX], name[WIRE_KEY_TEXT_SIZE];
+    if (strcmp(rec->boot_id, in->boot_id) != 0) {
+        facts->failure = WIRE_FAILURE_NODE;
+        facts->text = "the machine was restarted";
+        return;
+    }
+    os_cgroup_stat(group_of_task(group, in, &facts->key), &stat);
+    facts->out_of_memory = stat.oom_kills > 0;
+    monitor_report(in, &facts->key, report);
+    if (report[0] != '\0') {
+        facts_from_report(facts, report, w->arena);
+        facts->disk_full = str_has_suffix(report, " full");
+        return;
+    }
+    if (facts->failure == WIRE_FAILURE_NONE)
+        facts_from_exit(facts, monitor_exit_code(in, &facts->key));
+    /* berth-init could not look; the disk itself tells, once it is unmounted. */
+    wire_key_format(name, &facts->key);
+    facts->disk_full = disk_release(in, name, NULL) == 0 && rootfs_is_full(in, &facts->key);
+}
+
+int work_task_end(const struct work *w, const void *args, void *reply, struct err *err)
+{
+    const struct wire_task_ref *ref = args;
+    const struct instance *in = w->in;
+    struct record rec;
+    int rc = record_load(in, &ref->key, w->arena, &rec, err);
+    if (rc != 0)
+        return rc;
+    if (rec.facts.state != WIRE_TASK_RUNNING && rec.facts.state != WIRE_TASK_CREATED) {
+        *(struct wire_task *)reply = rec.facts;
+        return 0;
+    }
+    /* Most often all are dead already; not when it was conmon that was killed. */
+    rc = container_kill(in, &rec, err);
+    if (rc != 0)
+        return rc;
+    facts_gather(w, &rec);
+    rec.facts.state = WIRE_TASK_ENDED;
+    rec.facts.frozen = false;
+    rec.facts.ended_ms = task_now_ms();
+    rc = log_close(in, &rec, err);
+    if (rc == 0)
+        rc = record_save(in, &rec, true, err);
+    if (rc == 0)
+        *(struct wire_task *)reply = rec.facts;
+    return rc;
+}
+
+/* ---- delete ---- */
+
 int task_undo(const struct instance *in, const struct wire_key *key, struct err *err)
 {
     struct arena arena = ARENA(64 * 1024);
@@ -227,10 +250,7 @@ int task_undo(const struct instance *in, const struct wire_key *key, struct err 
     group_of_monitor(monitor, in, key);
     wire_key_format(text, key);
     (void)record_load(in, key, &arena, &rec, NULL);
-    /* The makers first: as long as conmon and the runtime live they may put more into the other. */
-    int rc = os_cgroup_kill(monitor, KILL_TIMEOUT_MS, err);
-    if (rc == 0)
-        rc = os_cgroup_kill(task, KILL_TIMEOUT_MS, err);
+    int rc = container_kill(in, &rec, err);
     if (rc == 0 && rec.facts.address != NULL && rec.facts.address[0] != '\0')
         rc = os_link_remove(veth_of_task(veth, in, rec.facts.address), err);
     if (rc == 0)

@@ -118,11 +118,27 @@ class Runner:
         client.ask("task-start", key=order["key"])
         return client.wait_event("task-ended", order["key"], timeout)["task"]
 
+    def log_path(self, key):
+        return self.data / "logs" / key["workload"] / str(key["number"]) / f"{key['index']}.log"
+
     def output(self, key):
         """The log without conmon's marks."""
-        path = self.data / "logs" / key["workload"] / str(key["number"]) / f"{key['index']}.log"
-        lines = path.read_text(errors="replace").splitlines()
+        lines = self.log_path(key).read_text(errors="replace").splitlines()
         return "\n".join(line.split(" ", 3)[3] for line in lines if line.count(" ") >= 3)
+
+    def wait_output(self, key, words, timeout=30):
+        deadline = time.monotonic() + timeout
+        while words not in self.output(key):
+            assert time.monotonic() < deadline, f"never said {words}: {self.output(key)}"
+            time.sleep(0.01)
+
+    @staticmethod
+    def name(key):
+        return wire.key_text(key)
+
+    @staticmethod
+    def new_id():
+        return wire.new_id()
 
     # ---- what is left on the machine ----
 
@@ -146,7 +162,10 @@ class Runner:
             try:
                 command = open(f"/proc/{pid}/cmdline", "rb").read().decode(errors="replace")
                 uid = os.stat(f"/proc/{pid}").st_uid
+                state = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0]
             except OSError:
+                continue
+            if state == "Z":  # dead; only its parent has not looked yet
                 continue
             if int(pid) != own and (f"/run/berth-{self.tag}" in command or
                                     self.base <= uid < self.base + 65 * 65536):
