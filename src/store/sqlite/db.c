@@ -101,6 +101,20 @@ static int set_wal(struct conn *c, struct err *err)
     return rc;
 }
 
+/* Getting out of a failed transaction must not need memory for the statement. */
+static int prepare_ways_out(struct conn *c, struct err *err)
+{
+    static const enum statement ways[] = {ROLLBACK_ALL, UNDO_BATCH, KEEP_BATCH};
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        struct row row;
+        row_begin(&row, c, ways[i]);
+        row_end(&row);
+        if (row.rc != SQLITE_OK)
+            return conn_fail(c, err, row.name);
+    }
+    return 0;
+}
+
 static int writer_open(struct db *db, const char *path, struct err *err)
 {
     static const enum statement settings[] = {SET_CACHE, SET_FOREIGN_KEYS, SET_TEMP_STORE};
@@ -121,6 +135,8 @@ static int writer_open(struct db *db, const char *path, struct err *err)
         rc = conn_run(c, SET_JOURNAL_LIMIT, err);
     if (rc == 0)
         rc = schema_migrate(c, err);
+    if (rc == 0)
+        rc = prepare_ways_out(c, err);
     return rc;
 }
 

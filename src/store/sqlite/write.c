@@ -234,6 +234,7 @@ static int apply_op(struct db *db, const struct store_op *op, struct err *err)
 int db_begin(void *arg, struct err *err)
 {
     struct db *db = arg;
+    db_rollback(db); /* of one before that could not be rolled back for want of memory */
     return conn_run(&db->writer, BEGIN_WRITE, err);
 }
 
@@ -271,7 +272,7 @@ int db_commit(void *arg, struct err *err)
 void db_rollback(void *arg)
 {
     struct db *db = arg;
-    /* SQLite may have rolled back by itself. A rollback that fails is seen by the next begin. */
+    /* SQLite may have rolled back by itself. */
     if (!sqlite3_get_autocommit(db->writer.handle))
         conn_run(&db->writer, ROLLBACK_ALL, NULL);
     db->event_seq = db->event_seq_durable;
