@@ -46,18 +46,16 @@ static struct cell *find_or_add(struct map *m, const char *text, uint64_t number
 
 static int set(struct tables_txn *t, struct map *m, const char *text, uint64_t number, void *row)
 {
-    struct cell *cell = find_or_add(m, text, number);
-    struct cell **touched = cell == NULL ? NULL : vec_push(&t->touched);
-    if (touched == NULL) {
-        mem_free(row);
-        return -BERR_NOMEM; /* a cell just made stays as an empty one until the end */
-    }
-    *touched = cell;
-    struct undo *undo = vec_push(&t->undos);
-    if (undo == NULL) {
+    /* Room in both lists first: a cell that is in neither would never go away. */
+    struct cell **touched = vec_push(&t->touched);
+    struct undo *undo = touched == NULL ? NULL : vec_push(&t->undos);
+    struct cell *cell = undo == NULL ? NULL : find_or_add(m, text, number);
+    if (cell == NULL) {
+        t->undos.len -= undo != NULL;
         mem_free(row);
         return -BERR_NOMEM;
     }
+    *touched = cell;
     *undo = (struct undo){.cell = cell, .row = cell->row};
     cell->row = row;
     return 0;
@@ -109,8 +107,8 @@ void txn_keep(struct tables_txn *t)
     struct cell *dead = NULL;
     for (size_t i = 0; i < t->touched.len; i++) {
         struct cell *cell = t->touched.items[i];
-        if (cell->row != NULL || cell->is_dead)
-            continue;
+        if (cell == NULL || cell->row != NULL || cell->is_dead)
+            continue; /* NULL: memory was short for it */
         cell->is_dead = true;
         if (cell->text != NULL)
             map_remove(cell->map, cell->text);
