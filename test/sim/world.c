@@ -213,3 +213,18 @@ void world_stop(struct world *w, uint64_t id, int64_t grace_ms)
     control_stop(w->control, (struct workload_id){id}, END_STOPPED, grace_ms, w->user.user, noted,
                  w);
 }
+
+void world_print(struct world *w)
+{
+    const struct workload *wl;
+    char id[ID_TEXT_SIZE];
+    struct control_node n;
+    for (size_t i = 0; control_next_node(w->control, &i, &n);)
+        fprintf(stderr, "node %s ready %d connected %d drained %d\n", n.node->name, n.node->ready,
+                n.connected, n.drained);
+    for (size_t i = 0; (wl = control_next(w->control, &i));)
+        if (!workload_state_is_final(wl->state))
+            fprintf(stderr, "%s %s attempt %u: %s [%s] %s\n", id_format(id, wl->id.v),
+                    workload_state_names[wl->state], wl->attempts, wl->reason, wl->hold_code,
+                    wl->attempt && wl->attempt->gone ? "gone" : "");
+}

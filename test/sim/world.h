@@ -40,6 +40,7 @@ bool world_settle(struct world *w, int64_t ms);
 uint64_t world_submit(struct world *w, const char *yaml);
 const struct workload *world_find(struct world *w, uint64_t id);
 void world_expect(struct world *w, uint64_t id, enum workload_state state, enum end_reason reason);
+void world_print(struct world *w); /* what has not ended, to stderr */
 void world_stop(struct world *w, uint64_t id, int64_t grace_ms);
 
 #endif
