@@ -167,14 +167,17 @@ int disk_make(const struct work *w, const char *path, uint64_t bytes, int *ret_f
 bool disk_is_full(const struct instance *in, const char *path)
 {
     unsigned char sb[1024];
-    uint32_t lo;
+    uint32_t total, left;
     uint16_t magic;
     cleanup(fd_closep) int fd = openat(in->tasks_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 || pread(fd, sb, sizeof(sb), 1024) != (ssize_t)sizeof(sb))
         return false;
     memcpy(&magic, sb + 0x38, sizeof(magic));
-    memcpy(&lo, sb + 0x0c, sizeof(lo));
-    return le16toh(magic) == 0xef53 && le32toh(lo) < FREE_BLOCKS_FULL;
+    memcpy(&total, sb + 0x04, sizeof(total));
+    memcpy(&left, sb + 0x0c, sizeof(left));
+    /* The kernel keeps 2 %, at most 4096 blocks, for its own needs (ext4_calculate_resv_clusters). */
+    uint32_t kept = le32toh(total) / 50 < 4096 ? le32toh(total) / 50 : 4096;
+    return le16toh(magic) == 0xef53 && le32toh(left) < kept + FREE_BLOCKS_FULL;
 }
 
 /* ---- volumes ---- */

@@ -12,7 +12,7 @@
 /* A fresh task disk at path below DIR/tasks, opened. Holds upper work scratch code-upper code-work. */
 int disk_make(const struct work *w, const char *path, uint64_t bytes, int *ret_fd,
               struct err *err);
-/* Reads the superblock of an unmounted disk: fewer than 16 blocks left. */
+/* Reads the superblock of an unmounted disk: no room was left for its user. */
 bool disk_is_full(const struct instance *in, const char *path);
 
 /* The volume's file, locked against other runners' workers that look for its device; the lock goes

@@ -94,8 +94,11 @@ static int layer_mount(struct build *b, const char *digest, const char *name, st
     /* By its whole path: descriptors from before belong to the runner's namespace, not to this. */
     snprintf(path, sizeof(path), "%s/layers/%s", b->w->in->data, digest);
     int rc = os_mount_clone(AT_FDCWD, path, false, &fd, err);
-    if (rc == -BERR_NOT_FOUND)
-        return err_set(err, BERR_NOT_FOUND, "layer %.12s of the image is not on this machine", digest);
+    if (rc == -BERR_NOT_FOUND) {
+        rc = err_set(err, BERR_NOT_FOUND, "layer %.12s of the image is not on this machine", digest);
+        err_at(err, "layers", 0, 0); /* the client tells image errors from others by it */
+        return rc;
+    }
     if (rc == 0)
         rc = os_mount_idmap(fd, b->idmap_fd, err);
     return rc != 0 ? rc : attach(b, fd, name, err);

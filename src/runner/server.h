@@ -112,7 +112,9 @@ void task_errand_failed(struct runner *r, const struct wire_key *key, work_fn *f
 void tasks_retry(struct runner *r);
 
 /* ---- fence.c ---- */
-/* CONFLICT when a higher fence was seen; else remembers this one. */
+/* CONFLICT when a higher fence was seen, or this one closed; else remembers it. */
 int fence_check(const struct instance *in, const struct wire_key *key, struct err *err);
+/* A task of this attempt is being deleted: no order may make or start one of it any more. */
+int fence_close(const struct instance *in, const struct wire_key *key, struct err *err);
 
 #endif

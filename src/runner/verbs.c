@@ -145,6 +145,11 @@ static int queue(struct runner *r, uint64_t client, const struct wire_request *r
         if (rc != 0)
             return rc;
     }
+    if (req->verb == WIRE_TASK_DELETE) {
+        int rc = fence_close(&r->in, key, err);
+        if (rc != 0 && rc != -BERR_NO_SPACE) /* a full disk must not keep what would free it */
+            return rc;
+    }
     lane_name(lane, sizeof(lane), rule->lane, client, req);
     struct job_order order = {.fn = rule->fn,
                               .verb = req->verb,

@@ -52,9 +52,10 @@ def test_refused(runner, client, command):
 
 
 def test_limits_are_set(runner, client):
-    order = runner.order("sleep 1000", cpu_milli=1500, memory_bytes=48 * MIB, pids=77)
+    order = runner.order("echo up; exec sleep 1000", cpu_milli=1500, memory_bytes=48 * MIB, pids=77)
     client.ask("task-create", **order)
     client.ask("task-start", key=order["key"])
+    runner.wait_output(order["key"], "up")
     group = f"/berth-{runner.tag}/{runner.name(order['key'])}"
     root = "/sys/fs/cgroup"
     try:
