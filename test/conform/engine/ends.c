@@ -1,8 +1,8 @@
 /* Ends told apart, gangs, and nothing left behind. */
 #include "suite.h"
 
-#include <string.h>
 #include "base/alloc.h"
+#include <string.h>
 
 static struct engine_task_facts run(struct fixture *f, const struct job *job,
                                     struct attempt_key *ret_key)

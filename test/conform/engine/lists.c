@@ -1,8 +1,9 @@
-/* What a connection promises: nodes, the full list, work that goes on while nobody looks. */
+/* What a connection promises: nodes, the full list, work that goes on while
+ * nobody looks. */
 #include "suite.h"
 
-#include <string.h>
 #include "base/str.h"
+#include <string.h>
 
 static const struct attempt_key any = {0};
 

@@ -1,8 +1,9 @@
-/* Logs: addressed by offset, whole after the end, capped, kept until removed. */
+/* Logs: addressed by offset, whole after the end, capped, kept until removed.
+ */
 #include "suite.h"
 
-#include <string.h>
 #include "base/alloc.h"
+#include <string.h>
 
 static void test_log_is_whole_at_the_end(void **state)
 {
@@ -64,6 +65,7 @@ static void test_log_outlives_forget(void **state)
     struct attempt_key key = fx_running(f, &job);
     fx_end(f, key);
     fx_forget(f, key);
+    fx_barrier(f);
     fx_reopen(f);
     char *log = fx_log(f, key, 0, 4096, NULL);
     assert_string_equal(log, "done\n");

@@ -1,11 +1,11 @@
 /* The common part: events kept, orders made, waiting. */
 #include "suite.h"
 
-#include <stdio.h>
-#include <string.h>
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/str.h"
+#include <stdio.h>
+#include <string.h>
 
 /* ---- events ---- */
 

@@ -1,23 +1,21 @@
 /*
  * suite: the promises of engine/engine.h as tests, run against every driver.
  *
- * A driver's program (test_fake.c, test_local.c) fills a struct fixture and calls suite_run. Tests
- * look only at orders, events and answers; what a task does is given twice, as a shell line and as
- * FAKE_ variables, so that one test serves both. Ability bits decide which tests run; the others
- * are skipped by name.
+ * A driver's program (test_fake.c, test_local.c) fills a struct fixture and
+ * calls suite_run. Tests look only at orders, events and answers; what a task
+ * does is given twice, as a shell line and as FAKE_ variables, so that one test
+ * serves both. Ability bits decide which tests run; the others are skipped by
+ * name.
  *
- * Waiting is for events with a deadline in the driver's own time (virtual for the fake).
+ * Waiting is for events with a deadline in the driver's own time (virtual for
+ * the fake).
  */
 #ifndef BERTH_TEST_CONFORM_ENGINE_SUITE_H
 #define BERTH_TEST_CONFORM_ENGINE_SUITE_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include "base/vec.h"
 #include "engine/engine.h"
+#include "testlib.h"
 
 #define SUITE_DEADLINE_MS 30000
 #define SUITE_GRACE_MS    20000 /* longer than any well-behaved end, shorter than the deadline */
@@ -47,7 +45,8 @@ struct fixture {
     void (*break_connection)(struct fixture *f);
     void (*mend_connection)(struct fixture *f);
     void (*reset)(struct fixture *f); /* after each test; may be NULL */
-    /* What is left of an attempt that is gone, in words; NULL: nothing. May be NULL. */
+    /* What is left of an attempt that is gone, in words; NULL: nothing. May be
+   * NULL. */
     const char *(*leftovers)(struct fixture *f, struct attempt_key key);
     /* An empty, harmless volume may be asked for. */
     bool has_volumes;
@@ -96,15 +95,18 @@ int fx_give(struct fixture *f, const struct engine_start *order, struct err *err
 /* Starts a new attempt of one task; waits until it runs. */
 struct attempt_key fx_running(struct fixture *f, const struct job *job);
 int fx_stop(struct fixture *f, struct attempt_key key, int64_t grace_ms, struct err *err);
-/* Waits for the next such event since the mark, fails the test when it does not come; the mark
- * moves behind it. fx_find looks among all seen so far, from the start, and returns NULL. */
+/* Waits for the next such event since the mark, fails the test when it does not
+ * come; the mark moves behind it. fx_find looks among all seen so far, from the
+ * start, and returns NULL. */
 const struct seen *fx_wait(struct fixture *f, struct attempt_key key, enum engine_event_kind kind);
 const struct seen *fx_find(struct fixture *f, struct attempt_key key, enum engine_event_kind kind);
 size_t fx_count(struct fixture *f, struct attempt_key key, enum engine_event_kind kind);
-/* Waits for GONE; returns the facts of its only task (all zero when it never ended). */
+/* Waits for GONE; returns the facts of its only task (all zero when it never
+ * ended). */
 struct engine_task_facts fx_end(struct fixture *f, struct attempt_key key);
 void fx_forget(struct fixture *f, struct attempt_key key);
-/* Runs another attempt from start to end: whatever was to come of earlier orders has come. */
+/* Runs another attempt from start to end: whatever was to come of earlier
+ * orders has come. */
 void fx_barrier(struct fixture *f);
 void fx_open(struct fixture *f); /* and waits for the first list */
 void fx_close(struct fixture *f);
