@@ -92,13 +92,41 @@ void life_stop(struct txn *t, struct item *it, enum end_reason why, int64_t grac
 
 /* ---- the end of an attempt ---- */
 
-/* The task that shows why: the first that failed by time, or none. */
-static const struct task *failed_task(const struct attempt *a)
+static bool decides(const struct item *it, const struct task *task)
 {
+    const char *role = NULL;
+    spec_role(it->w.spec, task->role, &role);
+    return !it->w.spec->stop_when || str_is_equal(it->w.spec->stop_when, role);
+}
+
+/* When the last of the tasks that decide ended well; INT64_MAX while that has not happened. What
+ * others end with from then on is our own stopping of them. */
+static int64_t completed_at(const struct item *it)
+{
+    const struct attempt *a = it->w.attempt;
+    int64_t last = 0;
+    for (uint32_t i = 0; i < a->task_count; i++) {
+        const struct task *task = &a->tasks[i];
+        if (!decides(it, task))
+            continue;
+        if (!task->ended || task->exit_code != 0 || task->signal || task->out_of_memory)
+            return INT64_MAX;
+        last = task->ended_ms > last ? task->ended_ms : last;
+    }
+    return last;
+}
+
+/* The task that shows why: the first that failed by time, or none. */
+static const struct task *failed_task(const struct item *it)
+{
+    const struct attempt *a = it->w.attempt;
     const struct task *first = NULL;
+    int64_t completed = completed_at(it);
     for (uint32_t i = 0; i < a->task_count; i++) {
         const struct task *task = &a->tasks[i];
         bool failed = task->ended && (task->exit_code != 0 || task->signal || task->out_of_memory);
+        if (!decides(it, task) && task->ended_ms >= completed)
+            continue;
         if (failed && (!first || task->ended_ms < first->ended_ms))
             first = task;
     }
@@ -152,7 +180,7 @@ static enum end_reason decide_reason(struct item *it, enum end_reason engine_rea
                                      const char *text)
 {
     struct attempt *a = it->w.attempt;
-    const struct task *task = failed_task(a);
+    const struct task *task = failed_task(it);
     enum end_reason reason = engine_reason;
     if (it->w.stop_reason != END_NONE)
         reason = it->w.stop_reason;
