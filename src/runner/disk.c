@@ -65,6 +65,7 @@ static int fill(const struct work *w, int file_fd, bool is_volume, struct err *e
     if (rc != 0)
         return rc;
     uid_t user = w->in->storage_id + 1000;
+    unlinkat(root, "lost+found", AT_REMOVEDIR); /* e2fsck makes it again when it needs it */
     if (is_volume) {
         bool is_given = fchown(root, user, user) == 0 && fchmod(root, 0700) == 0;
         return is_given ? 0 : err_errno(err, errno, "cannot give a volume to its user");

@@ -1,4 +1,5 @@
 #include "runner/oci.h"
+#include "runner/gpu.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,6 +87,20 @@ static void write_mount(struct js_writer *w, const char *destination, const char
     js_w_end_object(w);
 }
 
+static void write_library(void *arg, const char *path, const char *inside)
+{
+    write_mount(arg, inside, "bind", path, "bind,ro,nosuid,nodev");
+}
+
+/* A node made inside a user namespace could not be opened: those of the host are bound. */
+static void write_gpus(struct js_writer *w, const struct oci_input *in)
+{
+    for (size_t i = 0; i < in->gpu_count; i++)
+        write_mount(w, in->gpus[i].path, "bind", in->gpus[i].source, "bind,nosuid,noexec");
+    if (in->gpu_count > 0)
+        gpu_libraries(write_library, w);
+}
+
 static void write_mounts(struct js_writer *w, const struct oci_input *in)
 {
     const struct wire_task_create *order = in->order;
@@ -115,6 +130,7 @@ static void write_mounts(struct js_writer *w, const struct oci_input *in)
         write_mount(w, volumes[i].path, "bind", source,
                     volumes[i].read_only ? "bind,ro,nosuid,nodev" : "bind,nosuid,nodev");
     }
+    write_gpus(w, in);
     js_w_end_array(w);
 }
 
@@ -165,23 +181,6 @@ static void write_resources(struct js_writer *w, const struct oci_input *in)
     js_w_end_object(w);
 }
 
-static void write_devices(struct js_writer *w, const struct oci_input *in)
-{
-    js_w_array(w, "devices");
-    for (size_t i = 0; i < in->gpu_count; i++) {
-        js_w_object(w, NULL);
-        js_w_str(w, "path", in->gpus[i].path);
-        js_w_str(w, "type", "c");
-        js_w_i64(w, "major", in->gpus[i].major);
-        js_w_i64(w, "minor", in->gpus[i].minor);
-        js_w_i64(w, "fileMode", 0666);
-        js_w_i64(w, "uid", 0);
-        js_w_i64(w, "gid", 0);
-        js_w_end_object(w);
-    }
-    js_w_end_array(w);
-}
-
 static void write_linux(struct js_writer *w, const struct oci_input *in)
 {
     static const char *const namespaces[] = {"user", "pid",     "ipc",   "uts",
@@ -205,7 +204,6 @@ static void write_linux(struct js_writer *w, const struct oci_input *in)
     write_ids(w, "gidMappings", in->range);
     js_w_str(w, "cgroupsPath", in->cgroup);
     write_resources(w, in);
-    write_devices(w, in);
     oci_write_seccomp(w);
     strings(w, "maskedPaths", masked, ARRAY_LEN(masked));
     strings(w, "readonlyPaths", read_only, ARRAY_LEN(read_only));

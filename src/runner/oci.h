@@ -10,7 +10,8 @@
 #include "wire/runner.h"
 
 struct oci_gpu {
-    const char *path;
+    char path[64];            /* inside */
+    char source[64];          /* on the host */
     uint32_t major, minor;
 };
 

@@ -26,6 +26,8 @@ def chown_tree(top, base):
             st = os.lstat(name)
             if st.st_uid < base:
                 os.lchown(name, base + st.st_uid, base + st.st_gid)
+                if not os.path.islink(name):
+                    os.chmod(name, st.st_mode & 0o7777)  # chown takes set-uid away
 
 
 def make_busybox(top):
