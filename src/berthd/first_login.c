@@ -39,7 +39,7 @@ static void make_password(char dst[24])
     dst[n] = '\0';
 }
 
-static int write_file(struct making *m)
+static int write_file(const struct making *m, struct err *err)
 {
     struct buf out = BUF(4096);
     struct js_writer w;
@@ -48,11 +48,12 @@ static int write_file(struct making *m)
     js_w_object(&w, NULL);
     js_w_str(&w, "name", m->user.name);
     js_w_str(&w, "password", m->password);
-    js_w_str(&w, "token", m->token_text);
+    if (m->token_text[0])
+        js_w_str(&w, "token", m->token_text);
     js_w_str(&w, "project", m->project.name);
     js_w_end_object(&w);
-    int rc = dir < 0 ? err_errno(&m->err, errno, "%s", m->d->opt.data_dir)
-                     : os_file_write(dir, "db/first-login", buf_str(&out), out.len, 0600, &m->err);
+    int rc = dir < 0 ? err_errno(err, errno, "%s", m->d->opt.data_dir)
+                     : os_file_write(dir, "db/first-login", buf_str(&out), out.len, 0600, err);
     if (dir >= 0)
         close(dir);
     buf_done(&out);
@@ -89,16 +90,20 @@ int berthd_first_login(struct berthd *d, struct err *err)
     m.project = (struct project){.id = {id_from_random(berthd_random(NULL))}, .name = "default",
                                  .internet = true, .created_ms = now};
     int rc = password_hash(m.password, &(struct password_cost){0}, m.user.password_hash, err);
-    struct auth_token_request req = {.user = m.user.id, .label = "first login"};
+    /* The file first: an admin that nobody could log in as would be worse than a stale file. It is
+     * written again once there is a token. */
     if (rc == 0)
-        rc = auth_make_token(d->auth, &req, now, m.token_text, &m.token, err);
-    /* The file first: an admin that nobody could log in as would be worse than a stale file. */
-    if (rc == 0 && (rc = write_file(&m)) < 0 && err)
-        *err = m.err;
+        rc = write_file(&m, err);
     if (rc < 0)
         return err_wrap(err, rc, "making the first login");
     control_put_user(d->control, &m.user, m.user.id, noted, &m);
     control_put_project(d->control, &m.project, m.user.id, m.user.id, noted, &m);
+    struct auth_token_request req = {.user = m.user.id, .label = "first login"};
+    rc = auth_make_token(d->auth, &req, now, m.token_text, &m.token, err);
+    if (rc == 0)
+        rc = write_file(&m, err);
+    if (rc < 0)
+        return err_wrap(err, rc, "making the first login");
     control_put_token(d->control, &m.token, m.user.id, last_done, &m);
     ev_loop_run(d->loop);
     if (m.rc < 0 && err)

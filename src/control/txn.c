@@ -160,6 +160,10 @@ static void committed(void *arg, int rc, const struct err *err)
         struct item *it = item_find(c, t->touched.items[i].id);
         if (!it)
             continue;
+        if (it->w.state == STATE_QUEUED) { /* only what is durable is scheduled */
+            c->pass_wanted = true;
+            control_wake(c);
+        }
         sync_item(c, it);
         c->cfg.hooks.changed(c->cfg.hooks.arg, &it->w);
     }
