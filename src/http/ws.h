@@ -44,8 +44,8 @@ int ws_send(struct ws *ws, bool is_text, const void *data, size_t len);
 void ws_ping(struct ws *ws);
 size_t ws_queued(const struct ws *ws);
 void ws_pause(struct ws *ws, bool paused); /* reading */
-/* Says goodbye; on_close comes when the other side has answered, or after a few seconds. */
-void ws_close(struct ws *ws, int code);
-struct ws *ws_free(struct ws *ws); /* at once; NULL allowed */
+/* Tells the other side why, then ws_free. */
+struct ws *ws_close(struct ws *ws, int code);
+struct ws *ws_free(struct ws *ws); /* NULL allowed */
 
 #endif
