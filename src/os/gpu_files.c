@@ -86,14 +86,24 @@ int os_device_holders(uint32_t major_number, uint32_t minor_number, pid_t *ret_p
     return count;
 }
 
+bool os_device_numbers(const char *path, uint32_t *ret_major, uint32_t *ret_minor)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISCHR(st.st_mode))
+        return false;
+    *ret_major = major(st.st_rdev);
+    *ret_minor = minor(st.st_rdev);
+    return true;
+}
+
 void os_gpu_common_nodes(const char *ret_paths[OS_GPU_COMMON_MAX])
 {
     static const char *const known[] = {"/dev/nvidiactl", "/dev/nvidia-uvm",
                                         "/dev/nvidia-uvm-tools", "/dev/nvidia-modeset"};
-    struct stat st;
+    uint32_t major_number, minor_number;
     int count = 0;
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        if (stat(known[i], &st) == 0 && S_ISCHR(st.st_mode))
+        if (os_device_numbers(known[i], &major_number, &minor_number))
             ret_paths[count++] = known[i];
     ret_paths[count] = NULL;
 }

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 #include "base/alloc.h"
 #include "base/str.h"
@@ -73,7 +71,7 @@ struct os_nvml {
     nvml_count_fn *count;
     nvml_handle_fn *handle;
     nvml_device_text_fn *name, *uuid, *node; /* node: a stand-in's only */
-    nvml_device_number_fn *minor_number;
+    nvml_device_number_fn *minor;
     nvml_memory_fn *memory;
     nvml_pci_fn *pci;
     nvml_p2p_fn *p2p;
@@ -119,7 +117,7 @@ static int find_all(struct os_nvml *n, struct err *err)
     n->count = find(n->library, "nvmlDeviceGetCount", NULL);
     n->handle = find(n->library, "nvmlDeviceGetHandleByIndex", NULL);
     n->uuid = find(n->library, "nvmlDeviceGetUUID", NULL);
-    n->minor_number = find(n->library, "nvmlDeviceGetMinorNumber", NULL);
+    n->minor = find(n->library, "nvmlDeviceGetMinorNumber", NULL);
     n->driver = find(n->library, "nvmlSystemGetDriverVersion", NULL);
     n->name = find(n->library, "nvmlDeviceGetName", NULL);
     /* _v2 of this one has another struct; the plain one is everywhere */
@@ -132,7 +130,7 @@ static int find_all(struct os_nvml *n, struct err *err)
     n->node = (nvml_device_text_fn *)dlsym(n->library, "nvmlBerthDeviceNode");
     find_processes(n);
     if (n->init == NULL || n->shutdown == NULL || n->count == NULL || n->handle == NULL ||
-        n->uuid == NULL || n->minor_number == NULL)
+        n->uuid == NULL || n->minor == NULL)
         return err_set(err, BERR_UNAVAILABLE, "the NVIDIA management library lacks functions");
     return 0;
 }
@@ -230,21 +228,16 @@ static void read_bus(const struct os_nvml *n, nvml_device device, struct os_gpu 
 static void read_node(const struct os_nvml *n, nvml_device device, struct os_gpu *g)
 {
     unsigned number = 0;
-    struct stat st;
     if (n->node != NULL) {
         if (!works(n, g, n->node(device, g->node, sizeof(g->node))))
             return;
-    } else if (works(n, g, n->minor_number(device, &number))) {
+    } else if (works(n, g, n->minor(device, &number))) {
         snprintf(g->node, sizeof(g->node), "/dev/nvidia%u", number);
     } else {
         return;
     }
-    if (stat(g->node, &st) != 0 || !S_ISCHR(st.st_mode)) {
+    if (!os_device_numbers(g->node, &g->major, &g->minor))
         unhealthy(g, "its device node is missing");
-        return;
-    }
-    g->major = major(st.st_rdev);
-    g->minor = minor(st.st_rdev);
 }
 
 static void read_health(const struct os_nvml *n, nvml_device device, struct os_gpu *g)

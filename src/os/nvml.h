@@ -28,7 +28,7 @@ struct os_gpu {
     char bus_id[24];       /* 0000:01:00.0 */
     int16_t numa;          /* -1: unknown */
     uint16_t link_group;   /* GPUs with the same number reach each other by NVLink; 0: none */
-    char node[64];         /* path of its device node */
+    char node[128];        /* path of its device node */
     uint32_t major, minor; /* of that node; 0, 0 when it is not there */
     bool healthy;
     char why[96]; /* not healthy: in words */
@@ -61,6 +61,9 @@ void os_gpus_read(struct os_gpus *ret);
  * is none): at most max pids; returns how many there are, or negative. Needs root to see all. */
 int os_device_holders(uint32_t major, uint32_t minor, pid_t *ret_pids, uint32_t max,
                       struct err *err);
+
+/* Numbers of a character device; false when it is none. */
+bool os_device_numbers(const char *path, uint32_t *ret_major, uint32_t *ret_minor);
 
 /* Device nodes that every CUDA program needs beside its GPU's own (/dev/nvidiactl …): those that
  * are there, NULL-terminated. */

@@ -51,8 +51,11 @@ int gpu_nodes(const struct js_strs *uuids, struct oci_gpu nodes[GPU_NODES_MAX], 
     os_gpus_read(gpus);
     for (size_t i = 0; i < uuids->len && i < LIMIT_GPUS_PER_NODE; i++) {
         const struct os_gpu *g = gpu_find(gpus, uuids->items[i]);
-        if (g == NULL || g->major == 0)
-            return err_set(err, BERR_NOT_FOUND, "GPU %s is not on this machine", uuids->items[i]);
+        if (g == NULL)
+            return err_set(err, BERR_NOT_FOUND, "GPU %s is not on this machine%s%s",
+                           uuids->items[i], gpus->count == 0 ? ": " : "", gpus->reason);
+        if (g->major == 0)
+            return err_set(err, BERR_UNAVAILABLE, "GPU %s: %s", uuids->items[i], g->why);
         node_of(g, &nodes[count++]);
     }
     os_gpu_common_nodes(common);
@@ -69,9 +72,9 @@ int gpu_nodes(const struct js_strs *uuids, struct oci_gpu nodes[GPU_NODES_MAX], 
 /* What a program that computes needs of the driver; graphics and the rest stay away. */
 static bool is_wanted_library(const char *name)
 {
-    static const char *const wanted[] = {"libcuda.so.", "libnvidia-ml.so.",
-                                         "libnvidia-ptxjitcompiler.so.", "libnvidia-nvvm.so.",
-                                         "libnvidia-gpucomp.so.", "libcudadebugger.so."};
+    static const char *const wanted[] = {
+        "libcuda.so.",        "libnvidia-ml.so.",      "libnvidia-ptxjitcompiler.so.",
+        "libnvidia-nvvm.so.", "libnvidia-gpucomp.so.", "libcudadebugger.so."};
     for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
         if (str_has_prefix(name, wanted[i]))
             return true;
@@ -93,8 +96,8 @@ static int library_take(void *arg, const char *path)
         return 0;
     snprintf(inside, sizeof(inside), LIBRARY_DIR "/%s", name);
     l->fn(l->arg, path, inside);
-    snprintf(inside, sizeof(inside), LIBRARY_DIR "/%.*s.so.1",
-             (int)(strstr(name, ".so.") - name), name);
+    snprintf(inside, sizeof(inside), LIBRARY_DIR "/%.*s.so.1", (int)(strstr(name, ".so.") - name),
+             name);
     l->fn(l->arg, path, inside);
     return 0;
 }

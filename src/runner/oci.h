@@ -10,18 +10,18 @@
 #include "wire/runner.h"
 
 struct oci_gpu {
-    char path[64];            /* inside */
-    char source[64];          /* on the host */
+    char path[64];    /* inside */
+    char source[128]; /* on the host */
     uint32_t major, minor;
 };
 
 struct oci_input {
     const struct wire_task_create *order;
-    const char *mnt;          /* where rootfs_make has put things */
-    const char *init;         /* berth-init on the host */
+    const char *mnt;  /* where rootfs_make has put things */
+    const char *init; /* berth-init on the host */
     const char *cgroup;
-    uint32_t range;           /* first id of the project */
-    uint64_t files_max;       /* RLIMIT_NOFILE */
+    uint32_t range;     /* first id of the project */
+    uint64_t files_max; /* RLIMIT_NOFILE */
     const struct oci_gpu *gpus;
     size_t gpu_count;
 };
