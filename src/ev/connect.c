@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 #include "base/str.h"
 #include "ev/internal.h"
 #include "ev/timer.h"
@@ -122,7 +123,6 @@ static void start_host(struct ev_connect *c)
         c->looking = true;
 }
 
-
 /* From the loop, so that fn is never called from inside ev_connect. */
 static void start(void *arg)
 {
@@ -144,6 +144,12 @@ struct ev_connect *ev_connect(struct ev_loop *loop, const struct ev_address *to,
 {
     struct ev_connect *c = mem_calloc(1, sizeof(*c));
     const char *name = to->unix_path ? to->unix_path : to->host;
+    char name_max[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    if (to->unix_path && !str_copy(name_max, sizeof(name_max), to->unix_path)) {
+        mem_free(c);
+        err_set(err, BERR_INVALID, "the socket path %s is too long", to->unix_path);
+        return NULL;
+    }
     if (!c || !(c->s = stream_new(loop, to->unix_path != NULL))) {
         mem_free(c);
         err_set(err, BERR_NOMEM, "out of memory");
@@ -156,11 +162,15 @@ struct ev_connect *ev_connect(struct ev_loop *loop, const struct ev_address *to,
     c->port = to->unix_path ? 0 : to->port;
     c->connect.data = c->lookup.data = c;
     c->timer = ev_timer_new(loop, on_timeout, c);
-    if (!str_copy(c->host, sizeof(c->host), name) || !c->timer || !ev_post(loop, start, c)) {
+    bool fits = str_copy(c->host, sizeof(c->host), name);
+    if (!fits || !c->timer || !ev_post(loop, start, c)) {
         ev_timer_free(c->timer);
         ev_stream_close(c->s);
         mem_free(c);
-        err_set(err, BERR_INVALID, "cannot connect to %s", name);
+        if (fits)
+            err_set(err, BERR_NOMEM, "out of memory");
+        else
+            err_set(err, BERR_INVALID, "the host name is too long");
         return NULL;
     }
     c->connecting = true; /* the post holds it */

@@ -13,6 +13,7 @@
 
 #define EV_QUEUE_MAX (64u << 20) /* a writer that ignores back-pressure breaks its stream */
 #define EV_CLOSE_SOON_MS 5000
+#define EV_LINGER_MS 2000
 
 struct ev_tls {
     SSL_CTX *ctx;
@@ -31,19 +32,33 @@ struct ev_stream {
     struct ev_loop *loop;
     SSL *ssl;             /* NULL: plain */
     struct buf plain;     /* TLS: written before the handshake was done */
+    struct buf held;      /* TLS: received, not decrypted: reading is stopped */
+    const char *net;      /* TLS: what tls_feed works on */
+    size_t net_len;
     struct buf out;       /* waits behind the write in flight */
-    size_t in_flight;
+    bool in_flight;
+    uint64_t accepted_bytes; /* of raw writes */
     uv_timer_t *linger;   /* close_soon's limit */
-    struct err failure;   /* of a broken stream, until it is told */
-    bool telling, closed; /* a post holds the stream; libuv does no longer */
-    bool is_unix, reading, want_read, closing, close_soon, shut, shut_sent, broken, handshaken;
+    struct err *failure;  /* of a broken stream, until it is told; NULL: out of memory */
+    struct ev_stream *soon_next;
+    bool soon, closed;    /* the loop's list holds the stream; libuv does no longer */
+    bool is_unix, reading, want_read, closing, close_soon, shut, shut_sent, broken, told, eof,
+        handshaken;
 };
 
+/* loop.c: calls stream_soon in the next round; needs no memory. */
+void loop_soon(struct ev_loop *loop, struct ev_stream *s);
+struct buf *loop_cipher(struct ev_loop *loop); /* scratch for records on their way out */
+
 struct ev_stream *stream_new(struct ev_loop *loop, bool is_unix);
+void stream_soon(struct ev_stream *s);
+/* Ends a stream whose lingering this timer bounds; false for other handles. */
+bool stream_end_linger(uv_handle_t *handle);
 int stream_start_tls(struct ev_stream *s, struct ev_tls *tls, const char *host, struct err *err);
 
 /* tls_io.c */
 void tls_feed(struct ev_stream *s, const char *data, size_t len); /* from the network */
+void tls_feed_held(struct ev_stream *s);
 int tls_write(struct ev_stream *s, const void *data, size_t len);
 void tls_flush(struct ev_stream *s); /* handshake and records to the network */
 void tls_close_notify(struct ev_stream *s);

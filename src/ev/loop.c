@@ -4,9 +4,8 @@
 #include "ev/loop.h"
 #include <pthread.h>
 #include <signal.h>
-#include <uv.h>
-#include "base/alloc.h"
 #include "base/vec.h"
+#include "ev/internal.h"
 
 struct post {
     ev_fn *fn;
@@ -18,6 +17,8 @@ struct ev_loop {
     uv_async_t async;
     pthread_mutex_t lock;
     VEC(struct post) posts; /* under lock */
+    struct ev_stream *soon, **soon_end;
+    struct buf cipher;
 };
 
 struct sig {
@@ -26,9 +27,41 @@ struct sig {
     void *arg;
 };
 
+static void run_soon(struct ev_loop *loop)
+{
+    struct ev_stream *s = loop->soon;
+    loop->soon = NULL;
+    loop->soon_end = &loop->soon;
+    uv_unref((uv_handle_t *)&loop->async);
+    while (s) {
+        struct ev_stream *next = s->soon_next;
+        stream_soon(s);
+        s = next;
+    }
+}
+
+void loop_soon(struct ev_loop *loop, struct ev_stream *s)
+{
+    if (s->soon)
+        return;
+    s->soon = true;
+    s->soon_next = NULL;
+    *loop->soon_end = s;
+    loop->soon_end = &s->soon_next;
+    uv_ref((uv_handle_t *)&loop->async); /* something is left to wait for */
+    uv_async_send(&loop->async);
+}
+
+struct buf *loop_cipher(struct ev_loop *loop)
+{
+    return &loop->cipher;
+}
+
 static void run_posts(uv_async_t *async)
 {
     struct ev_loop *loop = async->data;
+    if (loop->soon)
+        run_soon(loop);
     pthread_mutex_lock(&loop->lock);
     __typeof__(loop->posts) posts = loop->posts;
     loop->posts = (__typeof__(loop->posts)){0};
@@ -49,6 +82,8 @@ int ev_loop_new(struct ev_loop **ret, struct err *err)
         return err_errno(err, -rc, "event loop");
     }
     loop->uv.data = loop;
+    loop->soon_end = &loop->soon;
+    buf_init(&loop->cipher, EV_QUEUE_MAX);
     pthread_mutex_init(&loop->lock, NULL);
     rc = uv_async_init(&loop->uv, &loop->async, run_posts);
     check(rc == 0);
@@ -79,7 +114,7 @@ void ev_loop_poll(struct ev_loop *loop)
 static void close_handle(uv_handle_t *handle, void *arg)
 {
     (void)arg;
-    if (!uv_is_closing(handle))
+    if (!stream_end_linger(handle) && !uv_is_closing(handle))
         uv_close(handle, NULL);
 }
 
@@ -91,7 +126,9 @@ struct ev_loop *ev_loop_free(struct ev_loop *loop)
     uv_walk(&loop->uv, close_handle, NULL);
     while (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0)
         ;
+    run_posts(&loop->async); /* streams that waited for it are freed */
     uv_loop_close(&loop->uv);
+    buf_done(&loop->cipher);
     pthread_mutex_destroy(&loop->lock);
     vec_done(&loop->posts);
     mem_free(loop);

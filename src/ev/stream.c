@@ -12,7 +12,6 @@
 struct write_req {
     uv_write_t uv;
     char *data;
-    size_t len;
 };
 
 struct ev_stream *stream_new(struct ev_loop *loop, bool is_unix)
@@ -28,6 +27,7 @@ struct ev_stream *stream_new(struct ev_loop *loop, bool is_unix)
         uv_tcp_init(ev_loop_uv(loop), &s->uv.tcp);
     s->uv.handle.data = s;
     buf_init(&s->plain, EV_QUEUE_MAX);
+    buf_init(&s->held, EV_QUEUE_MAX);
     buf_init(&s->out, EV_QUEUE_MAX);
     return s;
 }
@@ -42,20 +42,34 @@ static void stream_release(struct ev_stream *s)
 {
     SSL_free(s->ssl);
     buf_done(&s->plain);
+    buf_done(&s->held);
     buf_done(&s->out);
+    mem_free(s->failure);
     mem_free(s);
 }
 
-static void tell_failure(void *arg)
+static void tell_failure(struct ev_stream *s)
 {
-    struct ev_stream *s = arg;
-    s->telling = false;
+    struct err no_memory = {0};
+    s->told = true;
+    if (s->close_soon) {
+        ev_stream_close(s);
+    } else if (s->events.on_error) {
+        if (!s->failure)
+            err_set(&no_memory, BERR_NOMEM, "out of memory");
+        s->events.on_error(s->arg, s->failure ? s->failure : &no_memory);
+    }
+}
+
+void stream_soon(struct ev_stream *s)
+{
+    s->soon = false;
     if (s->closed)
         stream_release(s);
-    else if (!s->closing && s->close_soon)
-        ev_stream_close(s);
-    else if (!s->closing && s->events.on_error)
-        s->events.on_error(s->arg, &s->failure);
+    else if (s->broken && !s->told && !s->closing)
+        tell_failure(s);
+    else if (s->held.len && s->want_read && !s->closing)
+        tls_feed_held(s);
 }
 
 /* Told from the loop: a write that fails must not end its writer under its feet. */
@@ -64,8 +78,17 @@ void stream_fail(struct ev_stream *s, const struct err *err)
     if (s->broken || s->closing)
         return;
     s->broken = true;
-    s->failure = *err;
-    s->telling = ev_post(s->loop, tell_failure, s);
+    s->failure = mem_alloc(sizeof(*s->failure));
+    if (s->failure)
+        *s->failure = *err;
+    loop_soon(s->loop, s);
+}
+
+static void fail_uv(struct ev_stream *s, int rc)
+{
+    struct err err = {0};
+    err_errno(&err, -rc, "connection");
+    stream_fail(s, &err);
 }
 
 /* ---- reading ---- */
@@ -85,29 +108,32 @@ static void on_read(uv_stream_t *uv, ssize_t n, const uv_buf_t *buf)
         return;
     if (n == UV_EOF) {
         s->reading = false;
+        s->eof = true;
         uv_read_stop(uv);
         if (s->close_soon)
-            ev_stream_close(s);
+            ev_stream_close_soon(s);
         else if (s->events.on_eof)
             s->events.on_eof(s->arg);
         return;
     }
-    if (n < 0) {
-        struct err err = {0};
-        err_errno(&err, (int)-n, "connection");
-        stream_fail(s, &err);
-        return;
-    }
-    if (s->ssl)
+    if (n < 0)
+        fail_uv(s, (int)n);
+    else if (s->close_soon)
+        return; /* only its end is waited for */
+    else if (s->ssl)
         tls_feed(s, buf->base, (size_t)n);
-    else if (s->events.on_data && !s->close_soon)
+    else if (s->events.on_data)
         s->events.on_data(s->arg, buf->base, (size_t)n);
 }
 
 void ev_stream_read(struct ev_stream *s, bool on)
 {
     s->want_read = on;
-    if (s->closing || s->reading == on)
+    if (on && s->held.len) {
+        loop_soon(s->loop, s); /* goes on reading once that is used up */
+        return;
+    }
+    if (s->closing || s->reading == on || (on && (s->eof || s->broken)))
         return;
     s->reading = on;
     if (!on)
@@ -140,7 +166,7 @@ static void send_shutdown(struct ev_stream *s)
 static void drained(struct ev_stream *s)
 {
     if (s->close_soon) {
-        ev_stream_close(s);
+        ev_stream_close_soon(s);
         return;
     }
     if (s->shut)
@@ -153,18 +179,14 @@ static void on_written(uv_write_t *uv, int status)
 {
     struct write_req *req = uv->data;
     struct ev_stream *s = uv->handle->data;
-    s->in_flight = 0;
+    s->in_flight = false;
     mem_free(req->data);
     mem_free(req);
     if (s->closing)
         return;
-    if (status < 0) {
-        struct err err = {0};
-        err_errno(&err, -status, "connection");
-        stream_fail(s, &err);
-        return;
-    }
-    if (s->out.len)
+    if (status < 0)
+        fail_uv(s, status);
+    else if (s->out.len)
         pump(s);
     else
         drained(s);
@@ -175,22 +197,21 @@ static void pump(struct ev_stream *s)
     if (s->in_flight || !s->out.len || s->closing)
         return;
     struct write_req *req = mem_calloc(1, sizeof(*req));
-    if (!req)
+    if (!req) {
+        fail_uv(s, UV_ENOMEM);
         return;
+    }
     req->uv.data = req;
-    req->len = s->out.len;
-    req->data = buf_take(&s->out);
+    uv_buf_t piece = uv_buf_init(NULL, (unsigned)s->out.len);
+    piece.base = req->data = buf_take(&s->out);
     buf_init(&s->out, EV_QUEUE_MAX);
-    uv_buf_t piece = uv_buf_init(req->data, (unsigned)req->len);
-    s->in_flight = req->len;
+    s->in_flight = true;
     int rc = uv_write(&req->uv, &s->uv.stream, &piece, 1, on_written);
     if (rc < 0) {
-        struct err err = {0};
-        s->in_flight = 0;
+        s->in_flight = false;
         mem_free(req->data);
         mem_free(req);
-        err_errno(&err, -rc, "connection");
-        stream_fail(s, &err);
+        fail_uv(s, rc);
     }
 }
 
@@ -205,9 +226,12 @@ int stream_raw_write(struct ev_stream *s, const void *a, size_t a_len, const voi
         int n = uv_try_write(&s->uv.stream, pieces, b_len ? 2 : 1);
         if (n > 0)
             done = (size_t)n;
-        if (done == a_len + b_len)
+        if (done == a_len + b_len) {
+            s->accepted_bytes += done;
             return 0;
+        }
     }
+    s->accepted_bytes += a_len + b_len;
     if (done < a_len) {
         buf_append(&s->out, (const char *)a + done, a_len - done);
         done = a_len;
@@ -245,7 +269,12 @@ int ev_stream_write2(struct ev_stream *s, const void *a, size_t a_len, const voi
 
 size_t ev_stream_queued(const struct ev_stream *s)
 {
-    return s->in_flight + s->out.len + s->plain.len;
+    return uv_stream_get_write_queue_size(&s->uv.stream) + s->out.len + s->plain.len;
+}
+
+uint64_t ev_stream_sent(const struct ev_stream *s)
+{
+    return s->accepted_bytes - s->out.len - uv_stream_get_write_queue_size(&s->uv.stream);
 }
 
 /* ---- ending ---- */
@@ -271,32 +300,53 @@ static void linger_over(uv_timer_t *timer)
     ev_stream_close(timer->data);
 }
 
+/* Is called again when the queue is empty and when the peer's end has come: what the peer still
+ * sends is read and dropped for a while, because closing over unread bytes would make the kernel
+ * reset the connection and take the last answer from the peer (RFC 9112 9.6). */
 void ev_stream_close_soon(struct ev_stream *s)
 {
-    if (s->closing || s->close_soon)
+    if (s->closing)
         return;
-    if (s->ssl)
-        tls_close_notify(s);
-    if (s->broken || !ev_stream_queued(s)) {
+    bool first = !s->close_soon;
+    if (first) {
+        memset(&s->events, 0, sizeof(s->events));
+        if (s->ssl && !s->shut)
+            tls_close_notify(s);
+        s->close_soon = true;
+        s->linger = mem_calloc(1, sizeof(*s->linger));
+        if (s->linger) {
+            uv_timer_init(ev_loop_uv(s->loop), s->linger);
+            s->linger->data = s;
+            uv_timer_start(s->linger, linger_over, EV_CLOSE_SOON_MS, 0);
+        }
+    }
+    bool queued = ev_stream_queued(s) != 0;
+    if (!s->linger || s->broken || (s->eof && !queued)) {
         ev_stream_close(s);
         return;
     }
-    s->close_soon = true;
-    s->linger = mem_calloc(1, sizeof(*s->linger));
-    if (!s->linger) {
-        ev_stream_close(s);
-        return;
+    if (!queued && !s->shut_sent) {
+        send_shutdown(s);
+        uv_timer_start(s->linger, linger_over, EV_LINGER_MS, 0);
     }
-    uv_timer_init(ev_loop_uv(s->loop), s->linger);
-    s->linger->data = s;
-    uv_timer_start(s->linger, linger_over, EV_CLOSE_SOON_MS, 0);
+    buf_done(&s->held);
+    ev_stream_read(s, true);
+}
+
+bool stream_end_linger(uv_handle_t *handle)
+{
+    if (handle->type != UV_TIMER || ((uv_timer_t *)handle)->timer_cb != linger_over)
+        return false;
+    if (!uv_is_closing(handle))
+        ev_stream_close(handle->data);
+    return true;
 }
 
 static void on_closed(uv_handle_t *handle)
 {
     struct ev_stream *s = handle->data;
     s->closed = true;
-    if (!s->telling)
+    if (!s->soon)
         stream_release(s);
 }
 

@@ -57,9 +57,12 @@ int ev_stream_write(struct ev_stream *s, const void *data, size_t len); /* 0, or
 /* Two pieces in one system call when possible: head and body. */
 int ev_stream_write2(struct ev_stream *s, const void *a, size_t a_len, const void *b, size_t b_len);
 size_t ev_stream_queued(const struct ev_stream *s);
+/* Bytes that the kernel has taken since the beginning: whether a slow reader still reads. */
+uint64_t ev_stream_sent(const struct ev_stream *s);
 /* No more writes: what is queued goes out, then the peer sees the end. */
 void ev_stream_shutdown(struct ev_stream *s);
-/* Sends what is queued (at most a few seconds), then ends. */
+/* Sends what is queued (at most a few seconds), waits a moment for the peer's end, then ends; no
+ * callback comes any more. */
 void ev_stream_close_soon(struct ev_stream *s);
 void ev_stream_close(struct ev_stream *s);
 

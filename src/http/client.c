@@ -44,7 +44,7 @@ struct http_call {
     struct ev_tls *tls;
     int64_t answer_ms, connect_ms;
     int64_t body_left;          /* of a body with a length */
-    bool has_body, chunked, reused, answered, is_head, paused, sent, ended, no_keep;
+    bool has_body, chunked, reused, answered, is_head, paused, sent, ended, no_keep, repeatable;
 };
 
 static int call_connect(struct http_call *call, struct err *err);
@@ -147,7 +147,7 @@ static void call_done(struct http_call *call, int rc, const struct err *err)
 static void call_fail(struct http_call *call, const struct err *err)
 {
     /* A kept connection may have been closed by the other side just now. */
-    if (call->reused && !call->answered && !call->has_body) {
+    if (call->reused && !call->answered && call->repeatable) {
         struct err again = {0};
         call->reused = false;
         call->sent = false;
@@ -226,6 +226,12 @@ static void give_upgrade(struct conn *c, const char *rest, size_t len)
     struct buf tail = BUF(1u << 20);
     struct ev_stream *stream = c->stream;
     buf_append(&tail, rest, len);
+    if (buf_is_failed(&tail)) {
+        struct err err = {0};
+        err_set(&err, BERR_NOMEM, "out of memory");
+        call_done(call, -(int)err.code, &err);
+        return;
+    }
     ev_stream_read(stream, false);
     ev_stream_set(stream, &(struct ev_stream_events){0}, NULL);
     http_parser_done(&c->parser);
@@ -432,6 +438,8 @@ struct http_call *http_client_call(struct http_client *c, const struct http_call
     call->ended = !call->chunked;
     call->body_left = req->body_length;
     call->is_head = str_is_equal(req->method, "HEAD");
+    call->repeatable = !call->has_body && !str_is_equal(req->method, "POST") &&
+                       !str_is_equal(req->method, "PATCH"); /* RFC 9110 9.2.2 */
     call->timer = ev_timer_new(c->loop, call_timeout, call);
     call->host = req->to.host ? mem_strdup(req->to.host) : NULL;
     call->unix_path = req->to.unix_path ? mem_strdup(req->to.unix_path) : NULL;
@@ -469,6 +477,8 @@ void http_call_write(struct http_call *call, const void *data, size_t len)
     char size[24];
     if (!len)
         return;
+    if (call->sent && !call->answered)
+        call_arm(call); /* a long body is no late answer */
     if (call->chunked) {
         put_body(call, size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", len));
         put_body(call, data, len);

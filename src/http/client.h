@@ -5,8 +5,8 @@
  * A call gets its answer through callbacks: on_head, then on_body pieces, then exactly one of
  * on_done (rc 0 or an error) and on_upgrade (a 101: the stream and what came behind the head are
  * the caller's from then on). No callback comes after http_call_cancel, and none from inside
- * http_client_call. A call without a body that finds its kept connection dead is repeated once on
- * a fresh one. Loop thread.
+ * http_client_call. A call without a body, and not POST or PATCH, that finds its kept connection
+ * dead is repeated once on a fresh one. Loop thread.
  */
 #ifndef BERTH_HTTP_CLIENT_H
 #define BERTH_HTTP_CLIENT_H
@@ -22,7 +22,8 @@ struct http_call;
 
 struct http_call_events {
     void (*on_head)(void *arg, const struct http_head *head);
-    int (*on_body)(void *arg, const char *data, size_t len); /* 1: pause until http_call_resume */
+    /* 1: pause until http_call_resume; a few pieces may still come */
+    int (*on_body)(void *arg, const char *data, size_t len);
     void (*on_done)(void *arg, int rc, const struct err *err);
     void (*on_upgrade)(void *arg, struct ev_stream *s, struct buf *rest); /* NULL: 101 is an error */
     void (*on_drain)(void *arg);                             /* of the request body; may be NULL */

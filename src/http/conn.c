@@ -7,9 +7,6 @@
 #include "base/str.h"
 #include "http/server_internal.h"
 
-static void conn_feed(struct http_conn *c, const char *data, size_t len);
-static void feed_kept(struct http_conn *c);
-
 static void set_phase(struct http_conn *c, enum conn_phase phase)
 {
     static const int64_t limits[] = {
@@ -30,8 +27,8 @@ static void request_id(struct http_conn *c, struct http_request *req)
     if (given && strlen(given) < sizeof(req->id) && str_is_tag(given))
         str_copy(req->id, sizeof(req->id), given);
     else
-        snprintf(req->id, sizeof(req->id), "%llx-%llx",
-                 (unsigned long long)(uintptr_t)c->server & 0xffffff,
+        snprintf(req->id, sizeof(req->id), "%012llx-%llx",
+                 (unsigned long long)c->server->ids_prefix,
                  (unsigned long long)++c->server->ids);
 }
 
@@ -56,6 +53,7 @@ static struct http_request *request_new(struct http_conn *c, const struct http_h
     req->is_head = str_is_equal(head->method, "HEAD");
     req->conn = c;
     buf_init(&req->extra, LIMIT_HTTP_HEAD_BYTES);
+    buf_init(&req->body, HTTP_PIPELINE_BYTES + 65536);
     request_id(c, req);
     request_peer(c, req);
     return req;
@@ -65,6 +63,8 @@ void request_free(struct http_request *req)
 {
     if (req->user_free)
         req->user_free(req->user);
+    if (req->freed)
+        *req->freed = true;
     buf_done(&req->extra);
     buf_done(&req->body);
     buf_done(&req->kept);
@@ -93,13 +93,14 @@ static int on_head(void *arg, const struct http_head *head)
     c->started_ms = ev_now_ms(c->server->loop);
     set_phase(c, head->has_body ? CONN_BODY : CONN_ANSWER);
     req->body_done = !head->has_body;
-    if (url_parse_target(head->target, &req->arena, &req->target, &err) < 0) {
+    if (!c->server->cfg.raw_targets &&
+        url_parse_target(head->target, &req->arena, &req->target, &err) < 0) {
         c->close_after = true;
         http_reply_err(req, &err);
         return 0;
     }
-    /* Without a body the handler is called behind the parser (conn_feed), so that it finds what
-     * follows the head, for an upgrade, in c->in. */
+    /* Without a body the handler is called behind the parser (feed_message), when it is known what
+     * follows the head: an upgrade takes it along. */
     if (head->has_body)
         call_handler(c);
     return 0;
@@ -124,6 +125,13 @@ static void body_failed(struct http_request *req, enum berr code, const char *te
     }
 }
 
+static void pause_body(struct http_conn *c)
+{
+    c->body_paused = true;
+    ev_stream_read(c->stream, false);
+    c->deadline_ms = 0;
+}
+
 static int on_body(void *arg, const char *data, size_t len)
 {
     struct http_conn *c = arg;
@@ -132,18 +140,17 @@ static int on_body(void *arg, const char *data, size_t len)
     if (!req || req->body_done) /* answered without waiting for it: drop the rest */
         return 0;
     if (req->on_piece) {
-        if (req->on_piece(req->piece_arg, data, len) == 1) {
-            c->body_paused = true;
-            ev_stream_read(c->stream, false);
-            c->deadline_ms = 0;
-        }
+        if (req->on_piece(req->piece_arg, data, len) == 1 && c->req && c->stream)
+            pause_body(c);
         return 0;
     }
-    if (req->body.len + len > (req->body_wanted ? req->body_max : HTTP_PIPELINE_BYTES)) {
+    if (req->body_wanted && req->body.len + len > req->body_max) {
         body_failed(req, BERR_TOO_LARGE, "the body is larger than allowed");
         return 0;
     }
     buf_append(&req->body, data, len);
+    if (!req->body_wanted && req->body.len >= HTTP_PIPELINE_BYTES)
+        pause_body(c); /* until the handler wants it */
     return 0;
 }
 
@@ -180,15 +187,17 @@ void http_request_read_body(struct http_request *req, size_t max,
                             void (*fn)(struct http_request *req, const char *data, size_t len,
                                        int rc, const struct err *err))
 {
-    buf_init(&req->body, max + 1);
+    req->body.max = max + 1; /* some may have come already */
     req->body_max = max;
     req->on_body = fn;
     req->body_wanted = true;
-    if (req->head->content_length > (int64_t)max)
+    if (!req->conn)
+        body_failed(req, BERR_CANCELED, "the client has gone");
+    else if (req->head->content_length > (int64_t)max || req->body.len > max)
         body_failed(req, BERR_TOO_LARGE, "the body is larger than allowed");
     else if (req->body_done)
         finish_body(req);
-    else if (req->conn)
+    else
         conn_continue(req->conn);
 }
 
@@ -198,6 +207,25 @@ void http_request_stream_body(struct http_request *req,
     req->on_piece = fn;
     req->piece_arg = arg;
     req->body_wanted = true;
+    if (!req->conn) {
+        body_failed(req, BERR_CANCELED, "the client has gone");
+        return;
+    }
+    if (req->body.len) { /* came before the handler asked */
+        struct buf early = req->body;
+        bool freed = false;
+        buf_init(&req->body, 0);
+        req->freed = &freed;
+        int rc = fn(arg, early.data, early.len);
+        buf_done(&early);
+        if (freed)
+            return;
+        req->freed = NULL;
+        if (rc == 1 && !req->body_done) {
+            pause_body(req->conn);
+            return;
+        }
+    }
     if (req->body_done)
         finish_body(req);
     else if (req->conn)
@@ -216,6 +244,8 @@ void http_request_resume_body(struct http_request *req)
 
 void conn_continue(struct http_conn *c)
 {
+    if (c->req)
+        http_request_resume_body(c->req);
     if (c->req && c->req->head->expect_continue && !c->req->replied)
         ev_stream_write(c->stream, "HTTP/1.1 100 Continue\r\n\r\n", 25);
 }
@@ -259,7 +289,9 @@ static void orphan_request(struct http_conn *c)
     req->head = head ? head : &no_head;
     req->kept = c->parser.text;
     c->parser.text = (struct buf){0};
-    if (!req->body_done)
+    bool waits = !req->body_done && (req->on_piece || req->on_body);
+    req->body_done = true;
+    if (waits)
         body_failed(req, BERR_CANCELED, "the client has gone");
     else if (req->on_gone)
         req->on_gone(req->gone_arg);
@@ -275,79 +307,92 @@ void conn_close(struct http_conn *c)
     conn_free(c);
 }
 
-/* A framing error: say so once and end. */
+/* A framing error: say so once and end. A handler that waits for the whole body says it itself. */
 static void conn_refuse(struct http_conn *c, const struct err *err)
 {
     char text[512];
     int status = err->code == BERR_TOO_LARGE ? 431 : err->code == BERR_TIMEOUT ? 408 : 400;
-    if (!c->req) {
+    c->broken = true;
+    if (c->req && c->req->on_body) {
+        body_failed(c->req, err->code, err->text);
+        return;
+    }
+    if (!c->req || !c->req->replied) {
         int len = snprintf(text, sizeof(text),
                            "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: "
-                           "%zu\r\nConnection: close\r\n\r\n%s\n",
-                           status, http_status_text(status), strlen(err->text) + 1, err->text);
+                           "%zu\r\nConnection: close\r\n\r\n%.300s\n",
+                           status, http_status_text(status), strnlen(err->text, 300) + 1,
+                           err->text);
         ev_stream_write(c->stream, text, (size_t)len);
     }
-    conn_close(c);
+    if (c->feeding)
+        c->ended = true;
+    else
+        conn_close(c);
 }
 
-/* Whether bytes go to the parser: not while an answer to the message before is due. */
+/* Whether bytes go to the parser: not while an answer to the message before is due, and not while
+ * a client that sends many requests takes none of the answers. */
 static bool wants_bytes(const struct http_conn *c)
 {
-    return !http_parser_is_complete(&c->parser);
+    return !c->broken && !http_parser_is_complete(&c->parser) &&
+           (c->phase == CONN_BODY || c->phase == CONN_HEAD ||
+            ev_stream_queued(c->stream) <= LIMIT_HTTP_OUT_BUFFER_BYTES);
 }
 
-/* One message's worth of bytes; false when the connection is no more. */
-static bool feed_once(struct http_conn *c, const char **data, size_t *len)
+/* At most one message's worth of bytes from c->rest. */
+static void feed_message(struct http_conn *c)
 {
     struct err err = {0};
     size_t used = 0;
     if (c->phase == CONN_IDLE)
         set_phase(c, CONN_HEAD);
-    int rc = http_parser_feed(&c->parser, *data, *len, &used, &err);
-    if (rc < 0 && !c->ended) {
-        c->feeding = false;
+    int rc = http_parser_feed(&c->parser, c->rest, c->rest_len, &used, &err);
+    if (c->ended)
+        return;
+    if (rc < 0) {
         conn_refuse(c, &err);
-        return false;
+        return;
     }
-    *data += used;
-    *len -= used;
-    if (!c->ended && http_parser_is_complete(&c->parser)) {
-        if (*len && c->req) {
-            buf_append(&c->in, *data, *len);
-            *len = 0;
-        }
-        call_handler(c);
-        if (c->req && !c->req->body_done)
-            finish_body(c->req);
+    c->rest += used;
+    c->rest_len -= used;
+    if (!http_parser_is_complete(&c->parser))
+        return;
+    if (c->req) {
+        c->phase = CONN_ANSWER;
+        c->deadline_ms = 0;
     }
-    if (c->ended) {
-        c->feeding = false;
-        conn_close(c);
-        return false;
+    call_handler(c);
+    if (c->req && !c->req->body_done)
+        finish_body(c->req);
+    if (!c->ended && !c->req) { /* answered already: on to the next message */
+        http_parser_next(&c->parser);
+        set_phase(c, CONN_IDLE);
     }
-    return true;
+}
+
+/* Keeps what came too early; without memory for it the connection breaks. */
+static void keep_rest(struct http_conn *c)
+{
+    buf_append(&c->in, c->rest, c->rest_len);
+    if (buf_is_failed(&c->in))
+        c->ended = true;
+    else if (c->in.len >= HTTP_PIPELINE_BYTES)
+        ev_stream_read(c->stream, false);
 }
 
 static void conn_feed(struct http_conn *c, const char *data, size_t len)
 {
     c->feeding = true;
-    while (len && wants_bytes(c)) {
-        if (!feed_once(c, &data, &len))
-            return;
-        if (http_parser_is_complete(&c->parser) && !c->req) {
-            /* answered already: on to the next message */
-            http_parser_next(&c->parser);
-            set_phase(c, CONN_IDLE);
-        }
-    }
+    c->rest = data;
+    c->rest_len = len;
+    while (c->rest_len && !c->ended && wants_bytes(c))
+        feed_message(c);
+    if (!c->ended && !c->broken && c->rest_len)
+        keep_rest(c);
+    c->rest_len = 0;
     c->feeding = false;
-    if (len)
-        buf_append(&c->in, data, len);
-    if (c->in.len >= HTTP_PIPELINE_BYTES)
-        ev_stream_read(c->stream, false);
-    else if (c->in.len && wants_bytes(c) && !c->req)
-        feed_kept(c);
-    else if (c->eof && !c->req)
+    if (c->ended || (c->eof && !c->req && !c->in.len))
         conn_close(c);
 }
 
@@ -363,13 +408,18 @@ static void feed_kept(struct http_conn *c)
 static void on_data(void *arg, const char *data, size_t len)
 {
     struct http_conn *c = arg;
-    if (c->in.len || !wants_bytes(c)) {
-        buf_append(&c->in, data, len);
-        if (c->in.len >= HTTP_PIPELINE_BYTES)
-            ev_stream_read(c->stream, false);
+    if (c->broken)
+        return;
+    if (!c->in.len && wants_bytes(c)) {
+        conn_feed(c, data, len);
         return;
     }
-    conn_feed(c, data, len);
+    c->rest = data;
+    c->rest_len = len;
+    keep_rest(c);
+    c->rest_len = 0;
+    if (c->ended)
+        conn_close(c);
 }
 
 static void on_eof(void *arg)
@@ -378,7 +428,7 @@ static void on_eof(void *arg)
     /* A client that has sent its request may close its side; one in the middle is gone. A long
      * answer (a watch) to somebody who closed would go nowhere, so that ends too. */
     c->eof = true;
-    if (!c->req || !c->req->body_done || c->req->streaming)
+    if (c->req ? !c->req->body_done || c->req->streaming : !c->in.len)
         conn_close(c);
 }
 
@@ -393,8 +443,12 @@ static void on_drain(void *arg)
     struct http_conn *c = arg;
     if (c->phase == CONN_ANSWER)
         c->deadline_ms = 0;
-    if (c->req && c->req->on_drain)
+    if (c->req && c->req->on_drain) {
         c->req->on_drain(c->req->drain_arg);
+    } else if (!c->req && c->in.len && !c->feeding) { /* its requests waited for that */
+        ev_stream_read(c->stream, true);
+        feed_kept(c);
+    }
 }
 
 /* Called by reply.c when an answer is complete. */
@@ -408,25 +462,22 @@ void conn_request_done(struct http_conn *c)
     req->conn = NULL;
     request_free(req);
     /* A body that nobody read ends the connection: its bytes could be anything. */
-    if (!c->keep_alive || c->close_after || body_left) {
-        if (c->feeding)
-            c->ended = true;
-        else
-            conn_close(c);
+    bool end = !c->keep_alive || c->close_after || body_left;
+    if (c->feeding) {
+        c->ended = c->ended || end;
+        return; /* conn_feed goes on */
+    }
+    if (end) {
+        conn_close(c);
         return;
     }
-    if (c->feeding)
-        return; /* conn_feed goes on */
-    if (http_parser_is_complete(&c->parser)) {
-        http_parser_next(&c->parser);
-        set_phase(c, CONN_IDLE);
-    }
+    http_parser_next(&c->parser);
+    set_phase(c, CONN_IDLE);
     ev_stream_read(c->stream, true);
-    if (c->in.len) {
+    if (c->in.len && wants_bytes(c))
         feed_kept(c);
-    } else if (c->eof) {
+    else if (c->eof && !c->in.len)
         conn_close(c);
-    }
 }
 
 static const struct ev_stream_events stream_events = {
@@ -471,20 +522,35 @@ static void time_out(struct http_conn *c)
     }
 }
 
+/* A reader of an answer has as long as it likes, if it only takes some of it now and then. */
+static void judge_reader(struct http_conn *c, int64_t now)
+{
+    uint64_t sent = ev_stream_sent(c->stream);
+    if (!ev_stream_queued(c->stream)) {
+        if (c->phase == CONN_ANSWER)
+            c->deadline_ms = 0;
+    } else if (!c->deadline_ms || sent != c->sent_bytes) {
+        c->sent_bytes = sent;
+        c->deadline_ms = now + LIMIT_HTTP_WRITE_IDLE_MS;
+    }
+}
+
 /* Once a second over all connections: cheaper than a timer for each. */
+void conn_sweep_at(struct http_server *s, int64_t now)
+{
+    for (struct http_conn *c = s->conns, *next; c; c = next) {
+        next = c->next;
+        if (c->phase == CONN_ANSWER || c->phase == CONN_IDLE)
+            judge_reader(c, now);
+        if (c->deadline_ms && now >= c->deadline_ms)
+            time_out(c);
+    }
+}
+
 void conn_sweep(void *arg)
 {
     struct http_server *s = arg;
-    int64_t now = ev_now_ms(s->loop);
-    for (struct http_conn *c = s->conns, *next; c; c = next) {
-        next = c->next;
-        if (c->deadline_ms && now >= c->deadline_ms) {
-            time_out(c);
-        } else if (c->phase == CONN_ANSWER && c->req && c->req->streaming &&
-                   ev_stream_queued(c->stream) && !c->deadline_ms) {
-            c->deadline_ms = now + LIMIT_HTTP_WRITE_IDLE_MS; /* unless it drains before */
-        }
-    }
+    conn_sweep_at(s, ev_now_ms(s->loop));
 }
 
 /* ---- taking over ---- */
@@ -502,6 +568,8 @@ struct ev_stream *http_hijack(struct http_request *req, struct buf *ret_rest)
     ev_stream_set(stream, &(struct ev_stream_events){0}, NULL);
     *ret_rest = c->in;
     buf_init(&c->in, HTTP_PIPELINE_BYTES + 65536);
+    buf_append(ret_rest, c->rest, c->rest_len);
+    c->rest_len = 0;
     c->stream = NULL;
     c->req = NULL;
     request_free(req);

@@ -81,6 +81,8 @@ static void put_head(struct http_request *req, int status, const char *type, int
         buf_puts(out, "Transfer-Encoding: chunked\r\n");
     if (!c->keep_alive || c->close_after)
         buf_puts(out, "Connection: close\r\n");
+    else if (req->head->minor == 0)
+        buf_puts(out, "Connection: keep-alive\r\n");
     if (req->extra.len)
         buf_append(out, req->extra.data, req->extra.len);
     buf_puts(out, "\r\n");
@@ -220,13 +222,11 @@ void http_stream_end(struct http_request *req)
 
 void http_stream_abort(struct http_request *req)
 {
-    if (req->conn)
-        req->conn->close_after = true;
-    if (req->conn) {
-        struct http_conn *c = req->conn;
-        c->keep_alive = false;
-        conn_request_done(c);
+    struct http_conn *c = req->conn;
+    if (!c) {
+        request_free(req);
         return;
     }
-    request_free(req);
+    c->close_after = true;
+    conn_request_done(c);
 }

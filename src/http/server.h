@@ -42,6 +42,7 @@ struct http_request {
     void (*on_drain)(void *arg);
     void *gone_arg, *drain_arg;
     struct buf kept;          /* the head's strings once the connection is gone */
+    bool *freed;              /* set when the request ends under a callback */
     bool handled, body_wanted, body_done, replied, streaming, chunked, is_head;
     int status;
     uint64_t sent_bytes;
@@ -57,6 +58,7 @@ struct http_server_config {
     void *arg;
     size_t connections_max;   /* 0: LIMIT_HTTP_CONNECTIONS */
     bool trust_peer;          /* take X-Request-Id and X-Forwarded-For from the peer (unix socket) */
+    bool raw_targets;         /* hand on any target, req->target empty: a proxy judges by itself */
     const char *server_name;  /* Server header; NULL: none */
 };
 
@@ -77,7 +79,7 @@ void http_request_read_body(struct http_request *req, size_t max,
                             void (*fn)(struct http_request *req, const char *data, size_t len,
                                        int rc, const struct err *err));
 /* Gives pieces as they come; at the end (data NULL, len 0) or on a break (data NULL, len 1).
- * fn returns 0, or 1 to pause until http_request_resume_body. */
+ * fn returns 0, or 1 to pause until http_request_resume_body: a few pieces may still come. */
 void http_request_stream_body(struct http_request *req,
                               int (*fn)(void *arg, const char *data, size_t len), void *arg);
 void http_request_resume_body(struct http_request *req);
@@ -92,8 +94,8 @@ void http_reply_str(struct http_request *req, int status, const char *type, cons
 /* application/problem+json (RFC 9457): type, title, status, detail, code, field, line, column,
  * hint, request. */
 void http_reply_err(struct http_request *req, const struct err *err);
-/* The head is given as text by a proxy: status line and headers without the empty line; `length`
- * -1: chunked by us when the client can, else until close. Then http_stream_write/end. */
+/* Sends the head, with http_reply_header's lines; length -1: chunked when the client can, else until
+ * close. Then http_stream_write as long as http_stream_queued is small, and http_stream_end. */
 void http_stream_begin(struct http_request *req, int status, const char *type, int64_t length);
 void http_stream_write(struct http_request *req, const void *data, size_t len);
 size_t http_stream_queued(const struct http_request *req);
@@ -102,7 +104,8 @@ void http_stream_end(struct http_request *req);
 /* Breaks the connection in the middle of an answer: the client must notice. Ends the request. */
 void http_stream_abort(struct http_request *req);
 
-/* Called once when the client goes before the request has ended. */
+/* Called once when the client goes before the request has ended — unless the body was being waited
+ * for, whose callback tells it then. */
 void http_request_on_gone(struct http_request *req, void (*fn)(void *arg), void *arg);
 bool http_request_is_gone(const struct http_request *req);
 /* Ends the request and gives its connection away: the stream (reading stopped, no events set) and

@@ -44,6 +44,7 @@ static int feed(struct http_parser *p, const char *text, size_t len, size_t step
         if (rc < 0)
             return rc;
         assert_true(used <= n);
+        assert_true(used > 0 || http_parser_is_complete(p));
         at += used;
     }
     return 0;
@@ -103,7 +104,7 @@ static void refuses_attacks(void **state)
 {
     for (size_t i = 0; i < ARRAY_LEN(attacks); i++) {
         size_t len = strlen(attacks[i]);
-        for (size_t step = 1; step <= len; step = step == 1 ? 7 : step == 7 ? len : len + 1) {
+        for (size_t step = 1; step <= len; step++) {
             struct http_parser p;
             struct seen seen = {.body = BUF(1000)};
             struct err err = {0};
