@@ -272,7 +272,8 @@ static int free_ledger(struct memory *m, const struct ledger_row *l, struct err 
 
 static const char *idempotency_key(char dst[KEY_SIZE], const struct idempotency_row *r)
 {
-    snprintf(dst, KEY_SIZE, "%llu %s", (unsigned long long)r->user.v, r->key);
+    snprintf(dst, KEY_SIZE, "%llu %llu %s", (unsigned long long)r->user.v,
+             (unsigned long long)r->made, r->key);
     return dst;
 }
 
@@ -285,8 +286,6 @@ static int put_idempotency(struct memory *m, const struct idempotency_row *r, st
             table_set(&m->txn, &m->idempotency, idempotency_key(key, old), NULL) < 0)
             return nomem(err);
     idempotency_key(key, r);
-    if (table_get(&m->idempotency, key) != NULL)
-        return err_set(err, BERR_CONFLICT, "store: the idempotency key is taken");
     return put_named(m, &m->idempotency, key, r, sizeof(*r), err);
 }
 

@@ -48,7 +48,7 @@
     X(SET_FOREIGN_KEYS, "PRAGMA foreign_keys = ON")                                                \
     X(SET_CACHE, "PRAGMA cache_size = -4096")                                                      \
     X(SET_TEMP_STORE, "PRAGMA temp_store = MEMORY")                                                \
-    X(SET_CHECKPOINT, "PRAGMA wal_autocheckpoint = 2000")                                          \
+    X(SET_CHECKPOINT, "PRAGMA wal_autocheckpoint = 8000")                                          \
     X(SET_NO_CHECKPOINT, "PRAGMA wal_autocheckpoint = 0")                                          \
     X(SET_JOURNAL_LIMIT, "PRAGMA journal_size_limit = 33554432")                                   \
     X(SET_QUERY_ONLY, "PRAGMA query_only = ON")                                                    \
@@ -130,7 +130,7 @@
     X(RECENT_WORKLOADS, WORKLOAD_WITH_ATTEMPT                                                      \
       "WHERE w.is_final = 1 AND w.ended_ms >= ?1 ORDER BY w.ended_ms, w.n")                        \
     X(ALL_LEDGER, "SELECT " LEDGER_COLUMNS " FROM ledger ORDER BY kind, name")                     \
-    X(ALL_IDEMPOTENCY, "SELECT user, key, made, time_ms FROM idempotency ORDER BY time_ms, user, key") \
+    X(ALL_IDEMPOTENCY, "SELECT user, key, made, time_ms FROM idempotency ORDER BY n") \
     X(LAST_EVENT, "SELECT ifnull(max(seq), 0) FROM events")                                        \
     X(LAST_FENCE, "SELECT ifnull(max(fence), 0) FROM attempts")                                    \
     X(COUNT_WORKLOADS, "SELECT count(*) FROM workloads")                                           \

@@ -136,6 +136,12 @@ static void ledger_has_one_holder(void **state)
     }
 }
 
+static int see_key(void *arg, const struct idempotency_row *r)
+{
+    buf_printf(arg, "%s%llu ", r->key, (unsigned long long)r->user.v);
+    return 0;
+}
+
 static void idempotency_keys_last_a_day(void **state)
 {
     struct fix *f = *state;
@@ -144,20 +150,26 @@ static void idempotency_keys_last_a_day(void **state)
         uint64_t user;
         const char *key;
         int64_t time_ms;
-        bool is_ok;
+        const char *there; /* afterwards, in the order of putting */
     } steps[] = {
-        {1, "a", start, true},        {1, "a", start + 5, false}, {2, "a", start + 5, true},
-        {1, "b", start + day, true},  {1, "a", start + day, false}, {1, "a", start + day + 1, true},
+        {1, "a", start, "a1 "},
+        {2, "a", start + 5, "a1 a2 "},
+        {1, "b", start + day, "a1 a2 b1 "},
+        {1, "c", start + day + 1, "a2 b1 c1 "},
+        {1, "a", start + day + 6, "b1 c1 a1 "},
+        {1, "d", start + 3 * day, "d1 "},
     };
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
         struct store_batch *b = batch(f);
-        struct idempotency_row r = {.user = {steps[i].user}, .made = i, .time_ms = steps[i].time_ms};
+        struct idempotency_row r = {.user = {steps[i].user}, .made = i + 1, .time_ms = steps[i].time_ms};
         snprintf(r.key, sizeof(r.key), "%s", steps[i].key);
         store_put_idempotency(b, &r);
-        if (steps[i].is_ok)
-            commit_ok(f->store, b);
-        else
-            commit_fails(f->store, b, BERR_CONFLICT, "");
+        commit_ok(f->store, b);
+        cleanup(buf_done) struct buf there = BUF(1000);
+        const struct store_visitor v = {.arg = &there, .idempotency = see_key};
+        struct store_heads h;
+        assert_int_equal(store_load(f->store, 0, &v, &h, NULL), 0);
+        assert_string_equal(buf_str(&there), steps[i].there);
     }
 }
 
