@@ -46,6 +46,10 @@
 #define LIMIT_RUNNER_MESSAGE_BYTES (256 * 1024)
 #define LIMIT_RUNNER_CLIENTS       16
 
+/* images */
+#define LIMIT_LAYER_BYTES (64ull << 30)              /* unpacked */
+#define LIMIT_LAYER_ENTRIES 2000000
+
 /* code shipping */
 #define LIMIT_CODE_BYTES      (2ull << 30)
 #define LIMIT_CODE_FILES      50000

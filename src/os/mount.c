@@ -170,8 +170,10 @@ int os_mount_overlay(const char *lower, const char *upper, const char *work, con
                      struct err *err)
 {
     char options[4096];
-    int n = snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s", lower, upper,
-                     work);
+    /* userxattr: opaque directories are marked by user.overlay.opaque, which layers are unpacked
+     * with in a user namespace (src/unpack). */
+    int n = snprintf(options, sizeof(options), "userxattr,lowerdir=%s,upperdir=%s,workdir=%s", lower,
+                     upper, work);
     if (n < 0 || (size_t)n >= sizeof(options))
         return err_set(err, BERR_TOO_LARGE, "too many layers for one overlay");
     if (mount("overlay", path, "overlay", 0, options) != 0)

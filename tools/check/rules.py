@@ -7,7 +7,7 @@ from .source import line_of
 
 # From top to bottom, as in ARCHITECTURE.md: a folder may use only those above it.
 LAYERS = (
-    "base js types wire sched os ev http proxy store blob engine framework auth control session image "
+    "base js types wire sched os ship ev http proxy store blob engine framework auth control session image "
     "volume registry serve pipeline data billing metrics api"
 ).split()
 # Programs use what their job needs and never each other; privilege and size follow from this.
@@ -15,9 +15,10 @@ PROGRAMS = {
     "berthd": set(LAYERS),
     "gateway": {"base", "js", "types", "wire", "os", "ev", "http", "proxy"},
     "runner": {"base", "js", "wire", "os"},
-    "cli": {"base", "js", "types", "os", "ev", "http"},
+    "cli": {"base", "js", "types", "os", "ship", "ev", "http"},
     "sim": {"base", "js", "types", "sched", "os"},
     "init": {"base", "js", "os"},
+    "unpack": {"base", "os"},
 }
 # Layers that a small program links, and that must not bring it more.
 NARROW = {"wire": {"base", "js"}}
