@@ -21,7 +21,7 @@
 struct auth;
 struct ev_loop;
 
-#define AUTH_DIGEST_SIZE 32
+#define AUTH_DIGEST_SIZE     32
 #define AUTH_TOKEN_TEXT_SIZE 48 /* "bt_" and 43 characters of base64url */
 
 struct auth_config {
@@ -84,10 +84,10 @@ void auth_hash_password(struct auth *a, const char *password, auth_hash_fn *fn, 
 
 struct auth_token_request {
     struct user_id user;
-    const char *label;   /* shown in lists; at most 63 bytes */
-    int64_t expires_ms;  /* 0: never */
-    bool session;        /* made by a login page */
-    uint64_t route;      /* nonzero: good for opening this workload only */
+    const char *label;  /* shown in lists; at most 63 bytes */
+    int64_t expires_ms; /* 0: never */
+    bool session;       /* made by a login page */
+    uint64_t route;     /* nonzero: good for opening this workload only */
 };
 /* Makes a token and its text, which exists only here. Nothing is kept: make it durable, then
  * auth_put_token, then show the text. */
@@ -103,8 +103,8 @@ struct who {
     bool cluster_admin;
     bool session;
     struct token_id token;
-    uint64_t route;      /* nonzero: may only open this workload */
-    int64_t expires_ms;  /* of the token; 0: never */
+    uint64_t route;     /* nonzero: may only open this workload */
+    int64_t expires_ms; /* of the token; 0: never */
 };
 /* UNAUTHENTICATED when unknown, expired, removed, or its user is disabled or gone. */
 int auth_identify(const struct auth *a, const char *token_text, int64_t now_ms, struct who *ret,
@@ -133,13 +133,13 @@ void auth_set_listener(struct auth *a, auth_revoked_fn *fn, void *arg); /* one; 
 
 /* ---- the decision ---- */
 
-#define AUTH_VERB_LIST(X)                                                                          \
-    X(VIEW, "view")     /* see it, its state, its log */                                           \
-    X(CREATE, "create") /* make one; the target says where and whose it will be */                 \
-    X(CHANGE, "change") /* stop, suspend, resize, drain, rename … */                               \
-    X(REMOVE, "remove")                                                                            \
-    X(OPEN, "open")     /* act inside it: a notebook, a terminal, a volume's files */              \
-    X(GRANT, "grant")   /* give and take roles in it */
+#define AUTH_VERB_LIST(X)                                                           \
+    X(VIEW, "view")     /* see it, its state, its log */                            \
+    X(CREATE, "create") /* make one; the target says where and whose it will be */  \
+    X(CHANGE, "change") /* stop, suspend, resize, drain, rename … */              \
+    X(REMOVE, "remove")                                                             \
+    X(OPEN, "open")   /* act inside it: a notebook, a terminal, a volume's files */ \
+    X(GRANT, "grant") /* give and take roles in it */
 enum auth_verb {
 #define X(sym, name) AUTH_##sym,
     AUTH_VERB_LIST(X)
@@ -148,17 +148,17 @@ enum auth_verb {
 #define AUTH_VERB_MAX 6
 extern const char *const auth_verb_names[AUTH_VERB_MAX + 1];
 
-#define AUTH_KIND_LIST(X)                                                                          \
-    X(INSTALLATION, "installation") /* settings, sites, metrics */                                 \
-    X(NODE, "node")                                                                                \
-    X(USER, "user")                                                                                \
-    X(PASSWORD, "password")   /* owner: whose */                                                   \
-    X(TOKEN, "token")         /* owner: whose */                                                   \
-    X(PROJECT, "project")     /* project: itself */                                                \
-    X(WORKLOAD, "workload")   /* id, project, owner */                                             \
-    X(IMAGE, "image")         /* owner */                                                          \
-    X(VOLUME, "volume")       /* owner; project 0: a home */                                       \
-    X(EVENT, "event")         /* project; 0: of the installation */
+#define AUTH_KIND_LIST(X)                                          \
+    X(INSTALLATION, "installation") /* settings, sites, metrics */ \
+    X(NODE, "node")                                                \
+    X(USER, "user")                                                \
+    X(PASSWORD, "password") /* owner: whose */                     \
+    X(TOKEN, "token")       /* owner: whose */                     \
+    X(PROJECT, "project")   /* project: itself */                  \
+    X(WORKLOAD, "workload") /* id, project, owner */               \
+    X(IMAGE, "image")       /* owner */                            \
+    X(VOLUME, "volume")     /* owner; project 0: a home */         \
+    X(EVENT, "event")       /* project; 0: of the installation */
 enum auth_kind {
 #define X(sym, name) AUTH_KIND_##sym,
     AUTH_KIND_LIST(X)

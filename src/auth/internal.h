@@ -7,9 +7,9 @@
 #include "base/map.h"
 #include "base/vec.h"
 
-#define TICKET_MS      60000
-#define TICKETS_MAX    4096
-#define SECRET_SIZE    32
+#define TICKET_MS       60000
+#define TICKETS_MAX     4096
+#define SECRET_SIZE     32
 #define HEX_DIGEST_SIZE (2 * AUTH_DIGEST_SIZE + 1)
 
 /* One use, short-lived: a ring in order of making, which is also the order of running out. */
@@ -27,12 +27,12 @@ struct job; /* a password being worked out, login.c */
 struct auth {
     struct auth_config cfg;
     struct ev_loop *loop;
-    struct map users, projects, tokens;           /* id -> struct */
-    struct map users_by_name, projects_by_name;   /* name -> the same struct */
-    struct map tokens_by_digest;                  /* hex -> the same struct */
-    struct map members;                           /* "user project" in hex -> struct member */
-    struct limiter limits;                        /* failed logins by name and by peer */
-    struct job *jobs;                             /* running and waiting */
+    struct map users, projects, tokens;         /* id -> struct */
+    struct map users_by_name, projects_by_name; /* name -> the same struct */
+    struct map tokens_by_digest;                /* hex -> the same struct */
+    struct map members;                         /* "user project" in hex -> struct member */
+    struct limiter limits;                      /* failed logins by name and by peer */
+    struct job *jobs;                           /* running and waiting */
     uint32_t job_count;
     VEC(struct ticket) tickets;
     uint8_t revoked[AUTH_REVOKED_KEPT][AUTH_DIGEST_SIZE]; /* ring by number */

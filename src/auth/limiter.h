@@ -10,11 +10,11 @@
 
 #include "base/map.h"
 
-#define LIMITER_KEYS_MAX     8192
-#define LIMITER_FREE_TRIES   5      /* failures without a wait */
-#define LIMITER_FIRST_MS     1000   /* doubles with each further failure */
-#define LIMITER_LONGEST_MS   300000
-#define LIMITER_FORGET_MS    3600000 /* without failures */
+#define LIMITER_KEYS_MAX   8192
+#define LIMITER_FREE_TRIES 5    /* failures without a wait */
+#define LIMITER_FIRST_MS   1000 /* doubles with each further failure */
+#define LIMITER_LONGEST_MS 300000
+#define LIMITER_FORGET_MS  3600000 /* without failures */
 
 struct limiter {
     struct map keys; /* text -> struct limiter_key, the longest unchanged first */

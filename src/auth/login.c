@@ -13,15 +13,15 @@
 
 struct job {
     struct job *next;
-    struct auth *auth;        /* NULL: canceled, only to be freed */
+    struct auth *auth; /* NULL: canceled, only to be freed */
     struct password_cost cost;
     char password[PASSWORD_MAX_BYTES + 2];
     char hash[PASSWORD_HASH_SIZE]; /* to check against, or made */
-    struct user_id user;      /* 0: unknown name */
+    struct user_id user;           /* 0: unknown name */
     char name_key[LIMIT_KEY_SIZE], peer_key[LIMIT_KEY_SIZE];
     int64_t start_ms;
-    auth_login_fn *login_fn;  /* a login … */
-    auth_hash_fn *hash_fn;    /* … or a new hash */
+    auth_login_fn *login_fn; /* a login … */
+    auth_hash_fn *hash_fn;   /* … or a new hash */
     void *arg;
     bool is_right;
     int rc;

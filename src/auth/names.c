@@ -8,15 +8,15 @@
 /* Accounts and groups of Debian, Ubuntu and common packages, and our own. `admin` is none of them:
  * it is the natural name of the first user. */
 static const char *const reserved[] = {
-    "root",     "daemon", "bin",     "sys",     "sync",     "games",  "man",     "lp",
-    "mail",     "news",   "uucp",    "proxy",   "www-data", "backup", "list",    "irc",
-    "gnats",    "nobody", "nogroup", "apt",     "sshd",     "ssh",    "messagebus", "polkitd",
-    "adm",      "tty",    "disk",    "kmem",    "dialout",  "fax",    "voice",   "cdrom",
-    "floppy",   "tape",   "sudo",    "wheel",   "audio",    "dip",    "operator", "src",
-    "shadow",   "utmp",   "video",   "sasl",    "plugdev",  "staff",  "users",   "input",
-    "sgx",      "kvm",    "render",  "crontab", "syslog",   "docker", "lxd",     "netdev",
-    "postgres", "mysql",  "redis",   "munge",   "slurm",    "ntp",    "rtkit",   "avahi",
-    "berth",    "system", "localhost", "halt",  "shutdown",
+    "root",     "daemon", "bin",       "sys",     "sync",     "games",  "man",        "lp",
+    "mail",     "news",   "uucp",      "proxy",   "www-data", "backup", "list",       "irc",
+    "gnats",    "nobody", "nogroup",   "apt",     "sshd",     "ssh",    "messagebus", "polkitd",
+    "adm",      "tty",    "disk",      "kmem",    "dialout",  "fax",    "voice",      "cdrom",
+    "floppy",   "tape",   "sudo",      "wheel",   "audio",    "dip",    "operator",   "src",
+    "shadow",   "utmp",   "video",     "sasl",    "plugdev",  "staff",  "users",      "input",
+    "sgx",      "kvm",    "render",    "crontab", "syslog",   "docker", "lxd",        "netdev",
+    "postgres", "mysql",  "redis",     "munge",   "slurm",    "ntp",    "rtkit",      "avahi",
+    "berth",    "system", "localhost", "halt",    "shutdown",
 };
 
 int auth_check_user_name(const char *name, struct err *err)

@@ -64,8 +64,8 @@ static void work_for_nothing(const char *password, size_t len, const struct pass
     static const unsigned char salt[crypto_pwhash_SALTBYTES] = "berth: no user.";
     unsigned char out[32];
     struct password_cost full = fill_defaults(cost);
-    if (crypto_pwhash(out, sizeof(out), password, len, salt, full.passes,
-                      (size_t)full.memory_bytes, crypto_pwhash_ALG_ARGON2ID13) != 0)
+    if (crypto_pwhash(out, sizeof(out), password, len, salt, full.passes, (size_t)full.memory_bytes,
+                      crypto_pwhash_ALG_ARGON2ID13) != 0)
         return;
     sodium_memzero(out, sizeof(out));
 }

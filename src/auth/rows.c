@@ -44,8 +44,8 @@ int auth_new(const struct auth_config *cfg, struct ev_loop *loop, struct auth **
 static void free_values(struct map *m)
 {
     void *value;
-    for (size_t i = 0; m->is_u64 ? map_next_u64(m, &i, NULL, &value)
-                                 : map_next(m, &i, NULL, &value);)
+    for (size_t i = 0;
+         m->is_u64 ? map_next_u64(m, &i, NULL, &value) : map_next(m, &i, NULL, &value);)
         mem_free(value);
     map_done(m);
 }

@@ -19,13 +19,13 @@ const char *const auth_kind_names[AUTH_KIND_MAX + 1] = {
 
 struct rule {
     bool is_there;
-    bool anyone;        /* every user */
-    bool owner;         /* the target's owner; in a project he needs `owner_role` there */
+    bool anyone; /* every user */
+    bool owner;  /* the target's owner; in a project he needs `owner_role` there */
     bool cluster_admin;
-    bool own_only;      /* whatever gives the right: only for oneself as the owner */
-    enum role role;     /* least role in the target's project; NONE: no role gives the right */
+    bool own_only;  /* whatever gives the right: only for oneself as the owner */
+    enum role role; /* least role in the target's project; NONE: no role gives the right */
     enum role owner_role;
-    const char *words;  /* "only … may" */
+    const char *words; /* "only … may" */
 };
 
 #define RULE(kind, verb, ...) [AUTH_KIND_##kind][AUTH_##verb] = {.is_there = true, __VA_ARGS__}
@@ -47,7 +47,8 @@ static const struct rule rules[AUTH_KIND_MAX][AUTH_VERB_MAX] = {
          .words = "the user and cluster admins"),
 
     /* Nobody makes a token that speaks for somebody else. */
-    RULE(TOKEN, VIEW, .owner = true, .cluster_admin = true, .words = "its owner and cluster admins"),
+    RULE(TOKEN, VIEW, .owner = true, .cluster_admin = true,
+         .words = "its owner and cluster admins"),
     RULE(TOKEN, CREATE, .owner = true, .words = "the user it is for"),
     RULE(TOKEN, REMOVE, .owner = true, .cluster_admin = true,
          .words = "its owner and cluster admins"),
@@ -146,8 +147,8 @@ int auth_check(const struct auth *a, const struct who *who, enum auth_verb verb,
         err_hint(err, "log in first");
         return -BERR_UNAUTHENTICATED;
     }
-    bool is_its_route = verb == AUTH_OPEN && target->kind == AUTH_KIND_WORKLOAD &&
-                        target->id == who->route;
+    bool is_its_route =
+        verb == AUTH_OPEN && target->kind == AUTH_KIND_WORKLOAD && target->id == who->route;
     if (who->route != 0 && !is_its_route)
         return err_set(err, BERR_FORBIDDEN, "this login is good for opening one notebook only");
     if (is_given(a, &rules[target->kind][verb], user, target))

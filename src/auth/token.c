@@ -4,9 +4,9 @@
 #include "auth/internal.h"
 #include "base/str.h"
 
-#define PREFIX      "bt_"
-#define PREFIX_LEN  3
-#define SECRET_LEN  43 /* 32 bytes in base64url */
+#define PREFIX           "bt_"
+#define PREFIX_LEN       3
+#define SECRET_LEN       43 /* 32 bytes in base64url */
 #define TICKETS_PER_USER 64
 
 _Static_assert(AUTH_TOKEN_TEXT_SIZE > PREFIX_LEN + SECRET_LEN, "a token's text fits");
@@ -20,7 +20,8 @@ static int unauthenticated(struct err *err)
 
 bool auth_token_digest(const char *text, uint8_t ret[AUTH_DIGEST_SIZE])
 {
-    if (!str_has_prefix(text, PREFIX) || strnlen(text, AUTH_TOKEN_TEXT_SIZE) != PREFIX_LEN + SECRET_LEN)
+    if (!str_has_prefix(text, PREFIX) ||
+        strnlen(text, AUTH_TOKEN_TEXT_SIZE) != PREFIX_LEN + SECRET_LEN)
         return false;
     for (const char *c = text + PREFIX_LEN; *c != '\0'; c++) {
         bool is_ok = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||

@@ -10,22 +10,22 @@
 #define BATCH_BYTES_MAX (64u << 20)
 
 enum store_op_kind {
-    OP_PUT_USER,           /* struct user */
-    OP_PUT_TOKEN,          /* struct token */
-    OP_REMOVE_TOKEN,       /* uint64_t */
-    OP_PUT_PROJECT,        /* struct project */
-    OP_PUT_MEMBER,         /* struct member */
-    OP_PUT_WORKLOAD,       /* struct workload_row */
-    OP_PUT_ATTEMPT,        /* struct attempt */
-    OP_PUT_IMAGE,          /* struct image */
-    OP_REMOVE_IMAGE,       /* uint64_t */
-    OP_APPEND_EVENT,       /* struct event */
-    OP_PUT_VOLUME,         /* struct volume_row */
-    OP_LEDGER_TAKE,        /* struct ledger_row */
-    OP_LEDGER_SET,         /* struct ledger_row */
-    OP_LEDGER_FREE,        /* struct ledger_row: kind and name */
-    OP_PUT_IDEMPOTENCY,    /* struct idempotency_row */
-    OP_PUT_SETTING,        /* struct setting_row */
+    OP_PUT_USER,        /* struct user */
+    OP_PUT_TOKEN,       /* struct token */
+    OP_REMOVE_TOKEN,    /* uint64_t */
+    OP_PUT_PROJECT,     /* struct project */
+    OP_PUT_MEMBER,      /* struct member */
+    OP_PUT_WORKLOAD,    /* struct workload_row */
+    OP_PUT_ATTEMPT,     /* struct attempt */
+    OP_PUT_IMAGE,       /* struct image */
+    OP_REMOVE_IMAGE,    /* uint64_t */
+    OP_APPEND_EVENT,    /* struct event */
+    OP_PUT_VOLUME,      /* struct volume_row */
+    OP_LEDGER_TAKE,     /* struct ledger_row */
+    OP_LEDGER_SET,      /* struct ledger_row */
+    OP_LEDGER_FREE,     /* struct ledger_row: kind and name */
+    OP_PUT_IDEMPOTENCY, /* struct idempotency_row */
+    OP_PUT_SETTING,     /* struct setting_row */
 };
 
 /* w.spec is not used; spec_json is NULL when the workload came without a spec: what is stored
@@ -50,12 +50,12 @@ struct store_batch {
     struct store_batch *next; /* in the store's queues */
     struct store_op *first, *last;
     size_t op_count;
-    struct arena arena;       /* ops and rows */
+    struct arena arena; /* ops and rows */
     store_done_fn *fn;
     void *arg;
-    int rc;                   /* answer; or set before: refused, not to be written */
+    int rc; /* answer; or set before: refused, not to be written */
     bool is_refused;
-    bool is_full_once;        /* tests: its first transaction finds the disk full */
+    bool is_full_once; /* tests: its first transaction finds the disk full */
     struct err err;
 };
 

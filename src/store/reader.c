@@ -99,11 +99,12 @@ static void start(struct store *s, struct read *r)
         read_deliver(r);
         return;
     }
-    if (s->unanswered++ == 0)
-        notify_hold(s->notify, true);
-    uv_mutex_lock(&s->lock);
-    if (s->reads_waiting >= LIMIT_STORE_PENDING)
+    if (s->reads_unanswered >= LIMIT_STORE_PENDING)
         refuse(r, BERR_BUSY, "too many reads wait");
+    if (store_unanswered(s) == 0)
+        notify_hold(s->notify, true);
+    s->reads_unanswered++;
+    uv_mutex_lock(&s->lock);
     s->reads_waiting++;
     if (s->reads.last == NULL)
         s->reads.first = r;

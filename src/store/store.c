@@ -27,11 +27,16 @@ bool store_must_fail(struct store *s, struct err *err)
 
 /* ---- answers ---- */
 
+size_t store_unanswered(const struct store *s)
+{
+    return s->batches_unanswered + s->reads_unanswered;
+}
+
 static void call_back_batches(struct store *s, struct store_batch *b)
 {
     while (b != NULL) {
         struct store_batch *next = b->next;
-        s->unanswered--;
+        s->batches_unanswered--;
         if (b->fn != NULL)
             b->fn(b->arg, b->rc, b->rc < 0 ? &b->err : NULL);
         store_batch_free(b);
@@ -43,7 +48,7 @@ static void call_back_reads(struct store *s, struct read *r)
 {
     while (r != NULL) {
         struct read *next = read_next(r);
-        s->unanswered--;
+        s->reads_unanswered--;
         read_deliver(r);
         r = next;
     }
@@ -63,7 +68,7 @@ static void answer(void *arg)
     call_back_batches(s, batches);
     call_back_reads(s, reads);
     s->is_calling_back = false;
-    if (s->unanswered == 0)
+    if (store_unanswered(s) == 0)
         notify_hold(s->notify, false);
 }
 
@@ -143,7 +148,7 @@ int store_open(const struct store_config *cfg, struct ev_loop *loop, struct stor
 /* Callbacks may give in more: that is waited for as well. */
 static void finish_all(struct store *s)
 {
-    while (s->unanswered > 0) {
+    while (store_unanswered(s) > 0) {
         uv_mutex_lock(&s->lock);
         s->is_closing = true;
         uv_cond_signal(&s->closing_comes);
@@ -187,21 +192,21 @@ void store_commit(struct store *s, struct store_batch *b, store_done_fn *fn, voi
     b->arg = arg;
     b->next = NULL;
     inject_failure(s, b);
-    if (s->loop == NULL) {
-        s->unanswered++;
-        store_write_group(s, b);
-        call_back_batches(s, b);
-        return;
-    }
-    if (s->unanswered++ == 0)
-        notify_hold(s->notify, true);
-    uv_mutex_lock(&s->lock);
-    if (s->batches_waiting >= LIMIT_STORE_PENDING) {
+    if (s->batches_unanswered >= LIMIT_STORE_PENDING) {
         /* It still takes its place in the order of answers. */
         struct err err;
         err_set(&err, BERR_BUSY, "store: too many changes wait for the disk");
         batch_refuse(b, &err);
     }
+    if (s->loop != NULL && store_unanswered(s) == 0)
+        notify_hold(s->notify, true);
+    s->batches_unanswered++;
+    if (s->loop == NULL) {
+        store_write_group(s, b);
+        call_back_batches(s, b);
+        return;
+    }
+    uv_mutex_lock(&s->lock);
     s->batches_waiting++;
     batch_queue_push(&s->batches, b);
     uv_cond_signal(&s->batches_come);
@@ -220,7 +225,7 @@ int store_load(struct store *s, int64_t recent_ms, const struct store_visitor *v
 {
     if (store_must_fail(s, err))
         return -(int)s->fail_code;
-    check(s->unanswered == 0);
+    check(store_unanswered(s) == 0);
     return s->driver->load(s->db, recent_ms, v, ret_heads, err);
 }
 

@@ -4,8 +4,9 @@
  *
  * Writing: the loop thread fills a batch with changes and gives it to store_commit; a store thread
  * puts many batches in one transaction (group commit, fsync before the answer) and calls back on
- * the loop thread in the order of store_commit calls: rc 0 durable, PRECONDITION or CONFLICT
- * (nothing of this batch was written), or IO (the process ends: recovery starts from disk).
+ * the loop thread in the order of store_commit calls: rc 0 durable, PRECONDITION, CONFLICT, BUSY or
+ * NOMEM (nothing of this batch was written), or IO (the process ends: recovery starts from disk;
+ * nothing more is written until the store is opened again).
  * Replies and effects wait for that call. Batches own copies of everything put into them.
  * A full disk is not an answer: the store rolls back, keeps the batches in order and tries again
  * every LIMIT_STORE_FULL_RETRY_MS until there is room; meanwhile store_is_full() says so, and
@@ -16,7 +17,9 @@
  * past run on a reader thread and call back on the loop thread.
  *
  * Versions: put of a row whose `version` is not exactly the stored one + 1 fails the whole batch
- * with PRECONDITION (two owners: a bug or a second process).
+ * with PRECONDITION (two owners: a bug or a second process). The same for an event that does not
+ * follow the last one and for a fence that is taken. CONFLICT: a name, a digest or a ledger's thing
+ * that another has; a token, member or attempt whose user, project or workload is not there.
  */
 #ifndef BERTH_STORE_STORE_H
 #define BERTH_STORE_STORE_H
@@ -33,9 +36,9 @@ struct store_batch;
 #define STORE_SCHEMA_VERSION 1
 
 struct store_config {
-    const char *driver;   /* "sqlite" or "memory" */
-    const char *path;     /* sqlite: the file */
-    uint64_t fail_at;     /* tests: the n-th commit or read fails; 0: never */
+    const char *driver; /* "sqlite" or "memory" */
+    const char *path;   /* sqlite: the file */
+    uint64_t fail_at;   /* tests: the n-th commit or read fails; 0: never */
     enum berr fail_code;
 };
 
@@ -59,8 +62,9 @@ void store_put_token(struct store_batch *b, const struct token *token);
 void store_remove_token(struct store_batch *b, struct token_id id);
 void store_put_project(struct store_batch *b, const struct project *project);
 void store_put_member(struct store_batch *b, const struct member *m); /* ROLE_NONE removes */
-void store_put_workload(struct store_batch *b, const struct workload *w); /* with spec; without attempt */
-void store_put_attempt(struct store_batch *b, const struct attempt *a);   /* with its tasks */
+void store_put_workload(struct store_batch *b,
+                        const struct workload *w); /* with spec; without attempt */
+void store_put_attempt(struct store_batch *b, const struct attempt *a); /* with its tasks */
 void store_put_image(struct store_batch *b, const struct image *image);
 void store_remove_image(struct store_batch *b, struct image_id id);
 void store_append_event(struct store_batch *b, const struct event *event); /* seq given by caller */
@@ -68,7 +72,7 @@ void store_append_event(struct store_batch *b, const struct event *event); /* se
 /* Volumes: one row each; a user's home has kind "home". */
 struct volume_row {
     struct volume_id id;
-    struct project_id project;  /* 0 for homes */
+    struct project_id project; /* 0 for homes */
     struct user_id owner;
     char name[64];
     uint64_t size_bytes;
@@ -91,7 +95,7 @@ void store_ledger_take(struct store_batch *b, const struct ledger_row *row);
 void store_ledger_set(struct store_batch *b, const struct ledger_row *row); /* holder must match */
 void store_ledger_free(struct store_batch *b, const char *kind, const char *name);
 
-/* Idempotency-Key of a request and the id it made; kept a day. */
+/* Idempotency-Key of a request and the id it made; kept a day. The caller looks for an older one. */
 struct idempotency_row {
     struct user_id user;
     char key[128];
@@ -132,27 +136,32 @@ struct store_visitor {
     int (*ledger)(void *arg, const struct ledger_row *l);
     int (*idempotency)(void *arg, const struct idempotency_row *r);
 };
-struct store_heads { /* highest numbers given so far; counts */
+struct store_heads {           /* highest numbers given so far; counts */
     uint64_t event_seq, fence; /* fence: of any attempt */
     uint64_t workloads_total;
 };
 int store_load(struct store *s, int64_t recent_ms, const struct store_visitor *v,
                struct store_heads *ret_heads, struct err *err);
 
-/* Past workloads, newest first. Strings of rows live during the callback. */
+/* Past workloads, newest first. Rows live during the callback. (When there is no memory for a
+ * request itself, NOMEM is called back at once.) */
 struct store_workload_query {
-    struct project_id project;  /* 0: all of `projects` */
-    const uint64_t *projects;   /* those the asker may see; NULL: all */
+    struct project_id project; /* 0: all of `projects` */
+    const uint64_t *projects;  /* those the asker may see; NULL: all */
     size_t project_count;
-    struct user_id owner;       /* 0: any */
-    int kind;                   /* -1: any */
-    int state;                  /* -1: any */
-    int64_t before_ms;          /* submitted before (cursor); 0: from the newest */
-    uint64_t before_id;         /* tie-break of the cursor */
-    uint32_t limit;             /* at most LIMIT_PAGE_ITEMS */
+    struct user_id owner; /* 0: any */
+    int kind;             /* -1: any */
+    int state;            /* -1: any */
+    int64_t before_ms;    /* submitted before (cursor: the last row's); 0: from the newest */
+    uint64_t before_id;   /* tie-break of the cursor; 0: strictly before */
+    uint32_t limit;       /* at most LIMIT_PAGE_ITEMS */
 };
 struct store_workload_page {
-    struct { const struct workload *w; const char *spec_json; const struct attempt *a; } *rows;
+    struct {
+        const struct workload *w;
+        const char *spec_json;
+        const struct attempt *a;
+    } * rows;
     size_t count;
     bool more;
 };

@@ -24,15 +24,17 @@
 #include "ev/loop.h"
 #include "store/store.h"
 
-#define RUNS       5
-#define IN_FLIGHT  32
-#define CHANGES    20000
-#define PEER_ROWS  1500
-#define WORKLOADS  100000
-#define LIVE       500
+#define RUNS      5
+#define IN_FLIGHT 32
+#define CHANGES   20000
+#define PEER_ROWS 1500
+#define WORKLOADS 100000
+#define LIVE      500
 
 static const char *const command[] = {"python3", "train.py", "--epochs", "3"};
-static struct workload_spec spec = {.name = "digits", .project = "vision", .image = "ml:latest",
+static struct workload_spec spec = {.name = "digits",
+                                    .project = "vision",
+                                    .image = "ml:latest",
                                     .command = {(const char **)(uintptr_t)command, 4}};
 static char directory[512];
 
@@ -84,11 +86,15 @@ static double peer_run(void)
     remove_file("peer.db");
     path_of(path, "peer.db", "");
     check(sqlite3_open(path, &db) == SQLITE_OK);
-    check(sqlite3_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                           "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) "
-                           "STRICT, WITHOUT ROWID", NULL, NULL, NULL) == SQLITE_OK);
-    check(sqlite3_prepare_v2(db, "INSERT INTO settings VALUES (?1, ?2) ON CONFLICT (name) "
-                                 "DO UPDATE SET value = ?2", -1, &st, NULL) == SQLITE_OK);
+    check(sqlite3_exec(db,
+                       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                       "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) "
+                       "STRICT, WITHOUT ROWID",
+                       NULL, NULL, NULL) == SQLITE_OK);
+    check(sqlite3_prepare_v2(db,
+                             "INSERT INTO settings VALUES (?1, ?2) ON CONFLICT (name) "
+                             "DO UPDATE SET value = ?2",
+                             -1, &st, NULL) == SQLITE_OK);
     double start = now_s();
     for (int i = 0; i < PEER_ROWS; i++) {
         char name[32];
@@ -116,24 +122,37 @@ struct bench {
 
 static struct workload make_workload(struct rnd *rnd, int64_t time_ms, bool is_final)
 {
-    return (struct workload){.id = {id_from_random(rnd_u64(rnd))}, .project = {1 + rnd_below(rnd, 8)},
-                             .owner = {1 + rnd_below(rnd, 16)}, .spec = &spec, .version = 1,
-                             .state = is_final ? STATE_SUCCEEDED : STATE_QUEUED, .submitted_ms = time_ms,
+    return (struct workload){.id = {id_from_random(rnd_u64(rnd))},
+                             .project = {1 + rnd_below(rnd, 8)},
+                             .owner = {1 + rnd_below(rnd, 16)},
+                             .spec = &spec,
+                             .version = 1,
+                             .state = is_final ? STATE_SUCCEEDED : STATE_QUEUED,
+                             .submitted_ms = time_ms,
                              .ended_ms = is_final ? time_ms + 60000 : 0};
 }
 
-static void put_submission(struct store_batch *b, struct bench *bench, int64_t time_ms, bool is_final)
+static void put_submission(struct store_batch *b, struct bench *bench, int64_t time_ms,
+                           bool is_final)
 {
     struct workload w = make_workload(&bench->rnd, time_ms, is_final);
-    struct event e = {.seq = ++bench->seq, .time_ms = time_ms, .type = "workload.state",
-                      .subject = w.id.v, .subject_kind = "workload", .project = w.project.v,
+    struct event e = {.seq = ++bench->seq,
+                      .time_ms = time_ms,
+                      .type = "workload.state",
+                      .subject = w.id.v,
+                      .subject_kind = "workload",
+                      .project = w.project.v,
                       .text = "queued"};
     store_put_workload(b, &w);
     store_append_event(b, &e);
     if (is_final) {
         struct task task = {.node = "local", .ended = true, .ended_ms = time_ms};
-        struct attempt a = {.key = {w.id, 1, bench->seq}, .site = "local", .tasks = &task,
-                            .task_count = 1, .end_reason = END_COMPLETED, .gone = true};
+        struct attempt a = {.key = {w.id, 1, bench->seq},
+                            .site = "local",
+                            .tasks = &task,
+                            .task_count = 1,
+                            .end_reason = END_COMPLETED,
+                            .gone = true};
         store_put_attempt(b, &a);
     } else {
         struct idempotency_row r = {.user = w.owner, .made = w.id.v, .time_ms = time_ms};
@@ -238,7 +257,8 @@ static double load_run(const char *path)
     return took;
 }
 
-static void on_page(void *arg, int rc, const struct store_workload_page *page, const struct err *err)
+static void on_page(void *arg, int rc, const struct store_workload_page *page,
+                    const struct err *err)
 {
     if (rc < 0)
         die("list", err);
@@ -253,8 +273,12 @@ static double list_run(const char *path)
     uint64_t projects[4];
     for (uint64_t i = 0; i < 4; i++)
         projects[i] = 2 * i + 1;
-    const struct store_workload_query q = {.projects = projects, .project_count = 4, .kind = -1,
-                                           .state = -1, .limit = 100, .before_ms = 50000 * 1000ll};
+    const struct store_workload_query q = {.projects = projects,
+                                           .project_count = 4,
+                                           .kind = -1,
+                                           .state = -1,
+                                           .limit = 100,
+                                           .before_ms = 50000 * 1000ll};
     if (store_open(&cfg, NULL, &s, &err) < 0)
         die("open", &err);
     double start = now_s();
@@ -271,7 +295,8 @@ static void print_row(const char *name, double ours, double peer, const char *un
 {
     printf("{\"name\":\"%s\",\"ours\":%.3f,\"peer\":%.3f,\"ratio\":%.2f,\"unit\":\"%s\","
            "\"peer_version\":\"SQLite %s, one row a commit\"}\n",
-           name, ours, peer, peer > 0 ? ours / peer : 0, unit, peer > 0 ? sqlite3_libversion() : "-");
+           name, ours, peer, peer > 0 ? ours / peer : 0, unit,
+           peer > 0 ? sqlite3_libversion() : "-");
     fflush(stdout);
 }
 

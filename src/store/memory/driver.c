@@ -9,7 +9,8 @@ static int memory_open(const struct store_config *cfg, void **ret_db, struct err
     if (m == NULL)
         return err_set(err, BERR_NOMEM, "store: out of memory");
     pthread_mutex_init(&m->lock, NULL);
-    m->users = m->tokens = m->projects = m->volumes = m->images = m->workloads = m->fences = MAP_U64;
+    m->users = m->tokens = m->projects = m->volumes = m->images = m->workloads = m->fences =
+        MAP_U64;
     m->settings = m->user_names = m->token_digests = m->project_names = m->members = m->attempts =
         m->ledger = m->idempotency = MAP_STR;
     *ret_db = m;
@@ -19,10 +20,10 @@ static int memory_open(const struct store_config *cfg, void **ret_db, struct err
 static void memory_close(void *db)
 {
     struct memory *m = db;
-    struct map *all[] = {&m->settings, &m->users,     &m->user_names, &m->tokens,
-                         &m->token_digests, &m->projects,  &m->project_names, &m->members,
-                         &m->volumes,  &m->images,    &m->workloads,  &m->attempts,
-                         &m->fences,   &m->ledger,    &m->idempotency};
+    struct map *all[] = {&m->settings,      &m->users,    &m->user_names,    &m->tokens,
+                         &m->token_digests, &m->projects, &m->project_names, &m->members,
+                         &m->volumes,       &m->images,   &m->workloads,     &m->attempts,
+                         &m->fences,        &m->ledger,   &m->idempotency};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         table_done(all[i]);
     for (size_t i = 0; i < m->events.len; i++)

@@ -23,11 +23,11 @@ struct memory_setting {
 
 struct memory {
     pthread_mutex_t lock;
-    struct map settings, users, user_names, tokens, token_digests, projects, project_names,
-        members, volumes, images, workloads, attempts, fences, ledger, idempotency;
+    struct map settings, users, user_names, tokens, token_digests, projects, project_names, members,
+        volumes, images, workloads, attempts, fences, ledger, idempotency;
     VEC(struct event *) events; /* item i has seq i + 1 */
     struct tables_txn txn;
-    size_t events_kept;         /* committed ones */
+    size_t events_kept; /* committed ones */
     uint64_t order;
 };
 

@@ -57,14 +57,14 @@ static struct attempt *latest_attempt(struct memory *m, const struct memory_work
 /* ---- load ---- */
 
 /* Visits the rows of one table. */
-#define VISIT(table, member, type)                                                                 \
-    if (v->member != NULL) {                                                                       \
-        const type *row;                                                                           \
-        for (size_t i = 0; (row = table_next(&m->table, &i)) != NULL;) {                           \
-            int visit_rc = v->member(v->arg, row);                                                 \
-            if (visit_rc != 0)                                                                     \
-                return visit_rc;                                                                   \
-        }                                                                                          \
+#define VISIT(table, member, type)                                       \
+    if (v->member != NULL) {                                             \
+        const type *row;                                                 \
+        for (size_t i = 0; (row = table_next(&m->table, &i)) != NULL;) { \
+            int visit_rc = v->member(v->arg, row);                       \
+            if (visit_rc != 0)                                           \
+                return visit_rc;                                         \
+        }                                                                \
     }
 
 static int visit_workload(struct memory *m, const struct memory_workload *w,
@@ -153,9 +153,9 @@ static bool is_in(const struct store_workload_query *q, uint64_t project)
 static bool is_wanted(const struct store_workload_query *q, const struct memory_workload *row)
 {
     const struct workload *w = &row->w;
-    bool is_past_cursor = q->before_ms == 0 || w->submitted_ms < q->before_ms ||
-                          (w->submitted_ms == q->before_ms && q->before_id != 0 &&
-                           w->id.v > q->before_id);
+    bool is_past_cursor =
+        q->before_ms == 0 || w->submitted_ms < q->before_ms ||
+        (w->submitted_ms == q->before_ms && q->before_id != 0 && w->id.v > q->before_id);
     return is_past_cursor && is_in(q, w->project.v) &&
            (q->owner.v == 0 || q->owner.v == w->owner.v) && (q->kind < 0 || q->kind == row->kind) &&
            (q->state < 0 || q->state == (int)w->state);

@@ -142,7 +142,9 @@ static int put_workload(struct memory *m, const struct workload_row *row, struct
     int rc = check_version(old == NULL ? 0 : old->w.version, row->w.version, "workload", err);
     if (rc < 0)
         return rc;
-    const char *spec = row->spec_json != NULL ? row->spec_json : old != NULL ? old->spec_json : "{}";
+    const char *spec = row->spec_json != NULL ? row->spec_json
+                       : old != NULL          ? old->spec_json
+                                              : "{}";
     size_t size = strlen(spec) + 1;
     struct memory_workload *copy = mem_calloc(1, sizeof(*copy) + size);
     if (copy == NULL)

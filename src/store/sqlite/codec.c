@@ -317,8 +317,8 @@ bool get_attempt(struct row *row, struct arena *arena, struct attempt *ret)
     get_text(row, ret->end_text, sizeof(ret->end_text));
     ret->gone = get_i64(row) != 0;
     const char *tasks = get_str(row);
-    int rc = tasks == NULL ? -BERR_INVALID
-                           : tasks_decode(tasks, arena, &ret->tasks, &ret->task_count);
+    int rc =
+        tasks == NULL ? -BERR_INVALID : tasks_decode(tasks, arena, &ret->tasks, &ret->task_count);
     if (rc == -BERR_NOMEM)
         row->rc = SQLITE_NOMEM;
     else if (rc < 0)

@@ -10,11 +10,11 @@
 #include "base/alloc.h"
 #include "base/str.h"
 
-#define BUSY_MS       10000
-#define MAGIC_NFS     0x6969
-#define MAGIC_SMB     0x517b
-#define MAGIC_SMB2    0xfe534d42
-#define MAGIC_CIFS    0xff534d42
+#define BUSY_MS    10000
+#define MAGIC_NFS  0x6969
+#define MAGIC_SMB  0x517b
+#define MAGIC_SMB2 0xfe534d42
+#define MAGIC_CIFS 0xff534d42
 
 static const char *const statement_texts[STATEMENT_MAX] = {
 #define X(sym, sql) sql,

@@ -55,7 +55,7 @@ struct row {
 };
 void row_begin(struct row *row, struct conn *c, enum statement id);
 void put_i64(struct row *row, int64_t v);
-void put_u64(struct row *row, uint64_t v); /* stored as the signed number of the same bits */
+void put_u64(struct row *row, uint64_t v);     /* stored as the signed number of the same bits */
 void put_text(struct row *row, const char *s); /* NULL allowed */
 void put_blob(struct row *row, const void *data, size_t len);
 void put_word(struct row *row, const char *const *names, int value);
@@ -66,7 +66,7 @@ int64_t get_i64(struct row *row);
 uint64_t get_u64(struct row *row);
 const char *get_str(struct row *row); /* NULL for null */
 void get_text(struct row *row, char *dst, size_t size);
-void get_blob(struct row *row, void *dst, size_t len); /* exactly len bytes */
+void get_blob(struct row *row, void *dst, size_t len);   /* exactly len bytes */
 int get_word(struct row *row, const char *const *names); /* 0 and malformed when unknown */
 /* IO when a column was malformed. */
 int row_check(struct row *row, struct err *err);

@@ -5,30 +5,29 @@
 #include "base/alloc.h"
 #include "store/sqlite/codec.h"
 
-
 #define LOAD_ARENA_BYTES (64u << 20)
 
 /* One kind of rows: SELECT, a struct of it, the visitor's member. Defines load_NAME. */
-#define LOADER(name, statement, type, get)                                                         \
-    static int load_##name(struct conn *c, const struct store_visitor *v, struct err *err)         \
-    {                                                                                              \
-        if (v->name == NULL)                                                                       \
-            return 0;                                                                              \
-        struct row row;                                                                            \
-        row_begin(&row, c, statement);                                                             \
-        int rc;                                                                                    \
-        while ((rc = row_step(&row, err)) == 1) {                                                  \
-            type value;                                                                            \
-            memset(&value, 0, sizeof(value));                                                      \
-            get(&row, &value);                                                                     \
-            rc = row_check(&row, err);                                                             \
-            if (rc == 0)                                                                           \
-                rc = v->name(v->arg, &value);                                                      \
-            if (rc != 0)                                                                           \
-                break;                                                                             \
-        }                                                                                          \
-        row_end(&row);                                                                             \
-        return rc;                                                                                 \
+#define LOADER(name, statement, type, get)                                                 \
+    static int load_##name(struct conn *c, const struct store_visitor *v, struct err *err) \
+    {                                                                                      \
+        if (v->name == NULL)                                                               \
+            return 0;                                                                      \
+        struct row row;                                                                    \
+        row_begin(&row, c, statement);                                                     \
+        int rc;                                                                            \
+        while ((rc = row_step(&row, err)) == 1) {                                          \
+            type value;                                                                    \
+            memset(&value, 0, sizeof(value));                                              \
+            get(&row, &value);                                                             \
+            rc = row_check(&row, err);                                                     \
+            if (rc == 0)                                                                   \
+                rc = v->name(v->arg, &value);                                              \
+            if (rc != 0)                                                                   \
+                break;                                                                     \
+        }                                                                                  \
+        row_end(&row);                                                                     \
+        return rc;                                                                         \
     }
 LOADER(user, ALL_USERS, struct user, get_user)
 LOADER(token, ALL_TOKENS, struct token, get_token)

@@ -30,13 +30,14 @@ static int compare_found(const void *pa, const void *pb)
 }
 
 static int find(struct conn *c, const struct store_workload_query *q, uint64_t project,
-                const char *projects_json, uint32_t limit, struct found_list *list,
-                struct err *err)
+                const char *projects_json, uint32_t limit, struct found_list *list, struct err *err)
 {
     struct row row;
-    row_begin(&row, c, q->owner.v != 0 ? LIST_BY_OWNER : project != 0 ? LIST_BY_PROJECT
-                                                                      : LIST_BY_TIME);
-    put_i64(&row, q->before_ms);
+    row_begin(&row, c,
+              q->owner.v != 0 ? LIST_BY_OWNER
+              : project != 0  ? LIST_BY_PROJECT
+                              : LIST_BY_TIME);
+    put_i64(&row, q->before_ms == 0 ? INT64_MAX : q->before_ms);
     put_u64(&row, q->before_id);
     put_u64(&row, q->owner.v);
     put_text(&row, q->kind < 0 ? NULL : workload_kind_names[q->kind]);
@@ -119,8 +120,7 @@ static int take_workload(struct row *row, struct page *page, struct err *err)
     return 0;
 }
 
-static int fetch(struct conn *c, enum statement id, int64_t key, struct page *page,
-                 struct err *err)
+static int fetch(struct conn *c, enum statement id, int64_t key, struct page *page, struct err *err)
 {
     struct row row;
     row_begin(&row, c, id);

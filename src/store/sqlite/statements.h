@@ -5,21 +5,21 @@
 #ifndef BERTH_STORE_SQLITE_STATEMENTS_H
 #define BERTH_STORE_SQLITE_STATEMENTS_H
 
-#define USER_COLUMNS "id, name, cluster_admin, disabled, password_hash, created_ms, version"
-#define TOKEN_COLUMNS "id, user, digest, label, created_ms, expires_ms, session, route"
+#define USER_COLUMNS    "id, name, cluster_admin, disabled, password_hash, created_ms, version"
+#define TOKEN_COLUMNS   "id, user, digest, label, created_ms, expires_ms, session, route"
 #define PROJECT_COLUMNS "id, name, internet, subnet, created_ms, version"
-#define VOLUME_COLUMNS "id, project, owner, name, size_bytes, created_ms, version"
-#define IMAGE_COLUMNS                                                                              \
-    "id, name, tag, state, source, digest, layers, size_bytes, config, reason, owner, created_ms, " \
-    "used_ms, version"
-#define EVENT_COLUMNS "seq, time_ms, type, subject, subject_kind, project, actor, text, data"
+#define VOLUME_COLUMNS  "id, project, owner, name, size_bytes, created_ms, version"
+#define IMAGE_COLUMNS                                                                   \
+    "id, name, tag, state, source, digest, layers, size_bytes, config, reason, owner, " \
+    "created_ms, used_ms, version"
+#define EVENT_COLUMNS  "seq, time_ms, type, subject, subject_kind, project, actor, text, data"
 #define LEDGER_COLUMNS "kind, name, state, workload, number, fence, reason"
 #define WORKLOAD_COLUMNS                                                                           \
     "id, project, owner, kind, state, is_final, desired, stop_reason, submitted_ms, started_ms, "  \
     "ended_ms, state_since_ms, not_before_ms, attempts, retries_used, reason, hold_code, secret, " \
     "spec, version"
-#define ATTEMPT_COLUMNS                                                                            \
-    "workload, number, fence, site, placed_ms, started_ms, ended_ms, end_reason, end_task, "       \
+#define ATTEMPT_COLUMNS                                                                      \
+    "workload, number, fence, site, placed_ms, started_ms, ended_ms, end_reason, end_task, " \
     "end_code, end_text, gone, tasks"
 
 /* Those of the latest attempt follow those of its workload; all NULL before the first. */
@@ -32,14 +32,14 @@
     "FROM workloads w LEFT JOIN attempts a ON a.workload = w.id AND a.number = "                   \
     "(SELECT max(number) FROM attempts WHERE workload = w.id) "
 
-/* ?1 cursor's time (0: from the newest), ?2 cursor's id, ?3 owner or 0, ?4 kind or NULL, ?5 state
+/* ?1 cursor's time (for the newest: the largest number), ?2 cursor's id, ?3 owner or 0, ?4 kind or NULL, ?5 state
  * or NULL, ?6 project or 0, ?7 JSON list of projects or NULL, ?8 how many */
-#define LIST_CONDITIONS                                                                            \
-    "(?1 = 0 OR submitted_ms <= ?1 AND (submitted_ms < ?1 OR ?2 <> 0 AND id > ?2)) "               \
-    "AND (?3 = 0 OR owner = ?3) AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR state = ?5) "     \
-    "AND (?6 = 0 OR project = ?6) "                                                                \
+#define LIST_CONDITIONS                                                                        \
+    "submitted_ms <= ?1 AND (submitted_ms < ?1 OR (?2 <> 0 AND id > ?2)) "                     \
+    "AND (?3 = 0 OR owner = ?3) AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR state = ?5) " \
+    "AND (?6 = 0 OR project = ?6) "                                                            \
     "AND (?7 IS NULL OR project IN (SELECT value FROM json_each(?7))) "
-#define LIST_ORDER "ORDER BY submitted_ms DESC, id LIMIT ?8"
+#define LIST_ORDER       "ORDER BY submitted_ms DESC, id LIMIT ?8"
 #define LIST_FROM(index) "SELECT n, submitted_ms, id FROM workloads INDEXED BY " index " WHERE "
 
 #define STATEMENT_LIST(X)                                                                          \
@@ -73,21 +73,24 @@
     X(UPDATE_TOKEN, "UPDATE tokens SET user = ?2, digest = ?3, label = ?4, created_ms = ?5, "      \
                     "expires_ms = ?6, session = ?7, route = ?8 WHERE id = ?1")                     \
     X(REMOVE_TOKEN, "DELETE FROM tokens WHERE id = ?1")                                            \
-    X(INSERT_PROJECT, "INSERT INTO projects (" PROJECT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
+    X(INSERT_PROJECT,                                                                              \
+      "INSERT INTO projects (" PROJECT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                \
     X(UPDATE_PROJECT, "UPDATE projects SET name = ?2, internet = ?3, subnet = ?4, "                \
                       "created_ms = ?5, version = ?6 WHERE id = ?1 AND version = ?6 - 1")          \
     X(PUT_MEMBER, "INSERT INTO members (project, user, role) VALUES (?1, ?2, ?3) "                 \
                   "ON CONFLICT (project, user) DO UPDATE SET role = ?3")                           \
     X(REMOVE_MEMBER, "DELETE FROM members WHERE project = ?1 AND user = ?2")                       \
-    X(INSERT_VOLUME, "INSERT INTO volumes (" VOLUME_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
+    X(INSERT_VOLUME,                                                                               \
+      "INSERT INTO volumes (" VOLUME_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")              \
     X(UPDATE_VOLUME, "UPDATE volumes SET project = ?2, owner = ?3, name = ?4, size_bytes = ?5, "   \
                      "created_ms = ?6, version = ?7 WHERE id = ?1 AND version = ?7 - 1")           \
     X(INSERT_IMAGE, "INSERT INTO images (" IMAGE_COLUMNS ") VALUES "                               \
                     "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")               \
-    X(UPDATE_IMAGE, "UPDATE images SET name = ?2, tag = ?3, state = ?4, source = ?5, digest = ?6, " \
-                    "layers = ?7, size_bytes = ?8, config = ?9, reason = ?10, owner = ?11, "       \
-                    "created_ms = ?12, used_ms = ?13, version = ?14 "                              \
-                    "WHERE id = ?1 AND version = ?14 - 1")                                         \
+    X(UPDATE_IMAGE,                                                                                \
+      "UPDATE images SET name = ?2, tag = ?3, state = ?4, source = ?5, digest = ?6, "              \
+      "layers = ?7, size_bytes = ?8, config = ?9, reason = ?10, owner = ?11, "                     \
+      "created_ms = ?12, used_ms = ?13, version = ?14 "                                            \
+      "WHERE id = ?1 AND version = ?14 - 1")                                                       \
     X(REMOVE_IMAGE, "DELETE FROM images WHERE id = ?1")                                            \
     X(INSERT_WORKLOAD, "INSERT INTO workloads (" WORKLOAD_COLUMNS ") VALUES "                      \
                        "(?1, ?2, ?3, ifnull(?4, 'job'), ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "  \
@@ -127,16 +130,17 @@
     X(ALL_VOLUMES, "SELECT " VOLUME_COLUMNS " FROM volumes ORDER BY created_ms, id")               \
     X(ALL_IMAGES, "SELECT " IMAGE_COLUMNS " FROM images ORDER BY created_ms, id")                  \
     X(LIVE_WORKLOADS, WORKLOAD_WITH_ATTEMPT "WHERE w.is_final = 0 ORDER BY w.n")                   \
-    X(RECENT_WORKLOADS, WORKLOAD_WITH_ATTEMPT                                                      \
-      "WHERE w.is_final = 1 AND w.ended_ms >= ?1 ORDER BY w.ended_ms, w.n")                        \
+    X(RECENT_WORKLOADS,                                                                            \
+      WORKLOAD_WITH_ATTEMPT "WHERE w.is_final = 1 AND w.ended_ms >= ?1 ORDER BY w.ended_ms, w.n")  \
     X(ALL_LEDGER, "SELECT " LEDGER_COLUMNS " FROM ledger ORDER BY kind, name")                     \
-    X(ALL_IDEMPOTENCY, "SELECT user, key, made, time_ms FROM idempotency ORDER BY n") \
+    X(ALL_IDEMPOTENCY, "SELECT user, key, made, time_ms FROM idempotency ORDER BY n")              \
     X(LAST_EVENT, "SELECT ifnull(max(seq), 0) FROM events")                                        \
     X(LAST_FENCE, "SELECT ifnull(max(fence), 0) FROM attempts")                                    \
     X(COUNT_WORKLOADS, "SELECT count(*) FROM workloads")                                           \
                                                                                                    \
     X(LIST_BY_TIME, LIST_FROM("workloads_by_time") LIST_CONDITIONS LIST_ORDER)                     \
-    X(LIST_BY_PROJECT, LIST_FROM("workloads_by_project") "project = ?6 AND " LIST_CONDITIONS LIST_ORDER) \
+    X(LIST_BY_PROJECT,                                                                             \
+      LIST_FROM("workloads_by_project") "project = ?6 AND " LIST_CONDITIONS LIST_ORDER)            \
     X(LIST_BY_OWNER, LIST_FROM("workloads_by_owner") "owner = ?3 AND " LIST_CONDITIONS LIST_ORDER) \
     X(GET_BY_NUMBER, WORKLOAD_WITH_ATTEMPT "WHERE w.n = ?1")                                       \
     X(GET_WORKLOAD, WORKLOAD_WITH_ATTEMPT "WHERE w.id = ?1")                                       \

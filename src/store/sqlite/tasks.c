@@ -53,8 +53,7 @@ static bool decode_gpus(yyjson_val *list, struct task *t)
         return false;
     size_t i, max;
     yyjson_val *val;
-    yyjson_arr_foreach(list, i, max, val)
-        t->gpus[i] = (uint16_t)yyjson_get_int(val);
+    yyjson_arr_foreach(list, i, max, val) t->gpus[i] = (uint16_t)yyjson_get_int(val);
     return true;
 }
 
@@ -65,8 +64,7 @@ static bool decode_task(yyjson_val *list, struct task *t)
     yyjson_val *v[VALUES_PER_TASK];
     size_t i, max;
     yyjson_val *val;
-    yyjson_arr_foreach(list, i, max, val)
-        v[i] = val;
+    yyjson_arr_foreach(list, i, max, val) v[i] = val;
     t->index = (uint32_t)yyjson_get_int(v[0]);
     t->role = (uint32_t)yyjson_get_int(v[1]);
     t->rank = (uint32_t)yyjson_get_int(v[2]);
@@ -84,8 +82,7 @@ static bool decode_task(yyjson_val *list, struct task *t)
            copy_text(t->address, sizeof(t->address), v[4]) && decode_gpus(v[6], t);
 }
 
-static int decode_all(yyjson_val *root, struct arena *arena, struct task **ret,
-                      uint32_t *ret_count)
+static int decode_all(yyjson_val *root, struct arena *arena, struct task **ret, uint32_t *ret_count)
 {
     size_t count = yyjson_arr_size(root);
     if (!yyjson_is_arr(root) || count > LIMIT_TASKS_PER_ATTEMPT)
@@ -95,9 +92,7 @@ static int decode_all(yyjson_val *root, struct arena *arena, struct task **ret,
         return -BERR_NOMEM;
     size_t i, max;
     yyjson_val *val;
-    yyjson_arr_foreach(root, i, max, val)
-        if (!decode_task(val, &tasks[i]))
-            return -BERR_INVALID;
+    yyjson_arr_foreach(root, i, max, val) if (!decode_task(val, &tasks[i])) return -BERR_INVALID;
     *ret = tasks;
     *ret_count = (uint32_t)count;
     return 0;

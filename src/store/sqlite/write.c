@@ -4,8 +4,8 @@
 #include "base/alloc.h"
 #include "store/sqlite/codec.h"
 
-#define TASKS_BYTES_MAX      (8u << 20)
-#define IDEMPOTENCY_KEEP_MS  86400000
+#define TASKS_BYTES_MAX     (8u << 20)
+#define IDEMPOTENCY_KEEP_MS 86400000
 
 static int stale(struct err *err, const char *kind, uint64_t id, uint64_t version)
 {
@@ -23,8 +23,8 @@ static int finish_put(struct row *row, const char *kind, uint64_t id, uint64_t v
 {
     int constraint = 0;
     int rc = row_run(row, &constraint, err);
-    bool is_same_id = constraint == SQLITE_CONSTRAINT_PRIMARYKEY ||
-                      constraint == SQLITE_CONSTRAINT_ROWID;
+    bool is_same_id =
+        constraint == SQLITE_CONSTRAINT_PRIMARYKEY || constraint == SQLITE_CONSTRAINT_ROWID;
     if (rc == 0 || (rc < 0 && is_same_id))
         return stale(err, kind, id, version);
     return rc < 0 ? rc : 0;

@@ -116,9 +116,9 @@ static void ledger_has_one_holder(void **state)
         struct attempt_key who;
         bool is_ok;
     } steps[] = {
-        {SET, ours, false},  {TAKE, ours, true},  {TAKE, ours, true},   {TAKE, other, false},
-        {TAKE, later, false}, {SET, other, false}, {SET, ours, true},    {FREE, other, true},
-        {SET, ours, false},  {TAKE, other, true}, {TAKE, ours, false},
+        {SET, ours, false},   {TAKE, ours, true},  {TAKE, ours, true},  {TAKE, other, false},
+        {TAKE, later, false}, {SET, other, false}, {SET, ours, true},   {FREE, other, true},
+        {SET, ours, false},   {TAKE, other, true}, {TAKE, ours, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
         struct store_batch *b = batch(f);
@@ -161,7 +161,8 @@ static void idempotency_keys_last_a_day(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
         struct store_batch *b = batch(f);
-        struct idempotency_row r = {.user = {steps[i].user}, .made = i + 1, .time_ms = steps[i].time_ms};
+        struct idempotency_row r = {
+            .user = {steps[i].user}, .made = i + 1, .time_ms = steps[i].time_ms};
         snprintf(r.key, sizeof(r.key), "%s", steps[i].key);
         store_put_idempotency(b, &r);
         commit_ok(f->store, b);
@@ -209,7 +210,8 @@ static void each_call_can_fail(void **state)
         for (uint64_t i = 1; i <= 9; i++) {
             struct store_batch *b = batch(f);
             char name[32];
-            snprintf(name, sizeof(name), "s%llu-%llu", (unsigned long long)n, (unsigned long long)i);
+            snprintf(name, sizeof(name), "s%llu-%llu", (unsigned long long)n,
+                     (unsigned long long)i);
             store_put_setting(b, name, "x");
             int rc = commit(f->store, b, NULL);
             assert_int_equal(rc, i == n ? -(int)(n % 2 ? BERR_IO : BERR_NO_SPACE) : 0);
@@ -295,14 +297,10 @@ static void short_memory_at_open(void **state)
 }
 
 const struct CMUnitTest batch_tests[] = {
-    SUITE_TEST(refused_batch_leaves_nothing),
-    SUITE_TEST(removals_are_undone_too),
-    SUITE_TEST(events_have_no_gaps),
-    SUITE_TEST(ledger_has_one_holder),
-    SUITE_TEST(idempotency_keys_last_a_day),
-    SUITE_TEST(empty_batch_is_answered),
-    SUITE_TEST(each_call_can_fail),
-    SUITE_TEST(short_memory_leaves_nothing_half),
+    SUITE_TEST(refused_batch_leaves_nothing), SUITE_TEST(removals_are_undone_too),
+    SUITE_TEST(events_have_no_gaps),          SUITE_TEST(ledger_has_one_holder),
+    SUITE_TEST(idempotency_keys_last_a_day),  SUITE_TEST(empty_batch_is_answered),
+    SUITE_TEST(each_call_can_fail),           SUITE_TEST(short_memory_leaves_nothing_half),
     SUITE_TEST(short_memory_at_open),
 };
 const size_t batch_test_count = ARRAY_LEN(batch_tests);

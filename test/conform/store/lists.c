@@ -13,7 +13,8 @@ struct seen {
 };
 
 /* Ids in order; checks that rows are complete. */
-static void on_page(void *arg, int rc, const struct store_workload_page *page, const struct err *err)
+static void on_page(void *arg, int rc, const struct store_workload_page *page,
+                    const struct err *err)
 {
     struct seen *seen = arg;
     seen->rc = rc;
@@ -120,10 +121,14 @@ static void pages_follow_each_other(void **state)
                 for (int kind = -1; kind <= KIND_NOTEBOOK; kind++)
                     for (int what = -1; what <= 1; what++)
                         walk_pages(f,
-                                   (struct store_workload_query){
-                                       .projects = lists[l].ids, .project_count = lists[l].count,
-                                       .project = {project}, .owner = {owner}, .kind = kind,
-                                       .state = what < 0 ? -1 : what ? STATE_FAILED : STATE_QUEUED},
+                                   (struct store_workload_query){.projects = lists[l].ids,
+                                                                 .project_count = lists[l].count,
+                                                                 .project = {project},
+                                                                 .owner = {owner},
+                                                                 .kind = kind,
+                                                                 .state = what < 0 ? -1
+                                                                          : what   ? STATE_FAILED
+                                                                                   : STATE_QUEUED},
                                    limits[(l + owner + project) % ARRAY_LEN(limits)]);
 }
 
@@ -191,7 +196,7 @@ static void events_in_order_and_limited(void **state)
         uint32_t limit;
         uint64_t first, last;
         size_t count;
-    } cases[] = {{0, 10, 1, 10, 10}, {45, 10, 46, 50, 5},   {50, 10, 0, 0, 0},
+    } cases[] = {{0, 10, 1, 10, 10}, {45, 10, 46, 50, 5},       {50, 10, 0, 0, 0},
                  {51, 10, 0, 0, 0},  {UINT64_MAX, 10, 0, 0, 0}, {49, 1, 50, 50, 1}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct events_seen seen;
@@ -231,8 +236,10 @@ static void reads_with_short_memory(void **state)
 }
 
 const struct CMUnitTest list_tests[] = {
-    SUITE_TEST(pages_follow_each_other), SUITE_TEST(cursor_without_id_is_strictly_before),
-    SUITE_TEST(one_by_id),               SUITE_TEST(events_in_order_and_limited),
+    SUITE_TEST(pages_follow_each_other),
+    SUITE_TEST(cursor_without_id_is_strictly_before),
+    SUITE_TEST(one_by_id),
+    SUITE_TEST(events_in_order_and_limited),
     SUITE_TEST(reads_with_short_memory),
 };
 const size_t list_test_count = ARRAY_LEN(list_tests);

@@ -13,8 +13,12 @@ static void put_one_of_each(struct fix *f)
     put_people(f->store);
     struct store_batch *b = batch(f);
     struct token t = make_token(5, 1);
-    struct volume_row v = {.id = {6}, .owner = {1}, .name = "home", .size_bytes = 1ull << 35,
-                           .created_ms = 9, .version = 1};
+    struct volume_row v = {.id = {6},
+                           .owner = {1},
+                           .name = "home",
+                           .size_bytes = 1ull << 35,
+                           .created_ms = 9,
+                           .version = 1};
     struct workload w = make_workload(10, 1, 1, 50);
     struct attempt a = make_attempt(10, 1, 77, 3);
     struct ledger_row l = make_ledger("local/0", a.key);
@@ -46,8 +50,8 @@ static const char expected_start[] =
     "project 1 vision 1 1 2000 v1\n"
     "member 1 1 admin\n"
     "volume 6 0 1 home 34359738368 9 v1\n"
-    "image 7 ml:latest ready {\"from\":\"debian:bookworm\"} sha256:ab 1099511627776 {} '' 1 5 6 v1 "
-    A16 A16 A16 A16 " " B16 B16 B16 B16 "\n"
+    "image 7 ml:latest ready {\"from\":\"debian:bookworm\"} sha256:ab 1099511627776 {} '' 1 5 6 "
+    "v1 " A16 A16 A16 A16 " " B16 B16 B16 B16 "\n"
     "workload 10 1 1 QUEUED run none 50 0 0 50 17 3 2 'waits for 4 GPUs' resources "
     "0123456789abcdef0123456789abcdef v1 {";
 static const char expected_end[] =
@@ -70,7 +74,8 @@ static void rows_come_back(void **state)
         fix_reopen(f);
     cleanup(buf_done) struct buf out = BUF(1 << 20);
     dump(f->store, &out);
-    if (!str_has_prefix(buf_str(&out), expected_start) || !str_has_suffix(buf_str(&out), expected_end))
+    if (!str_has_prefix(buf_str(&out), expected_start) ||
+        !str_has_suffix(buf_str(&out), expected_end))
         fail_msg("got:\n%s\nexpected:\n%s …\n%s", buf_str(&out), expected_start, expected_end);
     assert_non_null(strstr(buf_str(&out), "\"name\":\"digits\""));
     assert_non_null(strstr(buf_str(&out), "\"command\":[\"python3\",\"train.py\"]"));
@@ -103,11 +108,21 @@ static void versions_go_up_by_one(void **state)
             struct image *img = make_image(20);
             u.version = p.version = w.version = v.version = img->version = steps[i].version;
             switch (kind) {
-            case 0: store_put_user(b, &u); break;
-            case 1: store_put_project(b, &p); break;
-            case 2: store_put_workload(b, &w); break;
-            case 3: store_put_volume(b, &v); break;
-            default: store_put_image(b, img); break;
+            case 0:
+                store_put_user(b, &u);
+                break;
+            case 1:
+                store_put_project(b, &p);
+                break;
+            case 2:
+                store_put_workload(b, &w);
+                break;
+            case 3:
+                store_put_volume(b, &v);
+                break;
+            default:
+                store_put_image(b, img);
+                break;
             }
             if (steps[i].is_ok)
                 commit_ok(f->store, b);
@@ -145,9 +160,10 @@ static void changes_replace_the_row(void **state)
     commit_ok(f->store, b);
     cleanup(buf_done) struct buf out = BUF(1 << 20);
     dump(f->store, &out);
-    static const char *const parts[] = {"user 1 ada-l 1 1 ", "setting domain=other\n",
-                                        "FAILED run none 50 0 99 ", "\"name\":\"digits\"", "attempt 10/2/78",
-                                        " desk 3000", "member 1 1 viewer\n", "heads 2 78 1"};
+    static const char *const parts[] = {"user 1 ada-l 1 1 ",        "setting domain=other\n",
+                                        "FAILED run none 50 0 99 ", "\"name\":\"digits\"",
+                                        "attempt 10/2/78",          " desk 3000",
+                                        "member 1 1 viewer\n",      "heads 2 78 1"};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         if (strstr(buf_str(&out), parts[i]) == NULL)
             fail_msg("no '%s' in\n%s", parts[i], buf_str(&out));
@@ -277,7 +293,8 @@ static void load_by_time_and_end_it(void **state)
 {
     load_takes_live_and_recent(state);
     struct fix *f = *state;
-    struct recent cases[] = {{995, 6, 0, 0}, {996, 5, 0, 0}, {999, 4, 0, 0}, {1000, 3, 0, 0}, {0, 2, 0, 2}};
+    struct recent cases[] = {
+        {995, 6, 0, 0}, {996, 5, 0, 0}, {999, 4, 0, 0}, {1000, 3, 0, 0}, {0, 2, 0, 2}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const struct store_visitor v = {.arg = &cases[i], .workload = count_one};
         struct store_heads h = {.fence = 12345};

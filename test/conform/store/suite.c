@@ -52,7 +52,8 @@ struct workload_spec suite_spec = {
 
 struct user make_user(uint64_t id, const char *name)
 {
-    struct user u = {.id = {id}, .cluster_admin = id == 1, .created_ms = 1000 + (int64_t)id, .version = 1};
+    struct user u = {
+        .id = {id}, .cluster_admin = id == 1, .created_ms = 1000 + (int64_t)id, .version = 1};
     snprintf(u.name, sizeof(u.name), "%s", name);
     snprintf(u.password_hash, sizeof(u.password_hash), "$argon2id$%llu", (unsigned long long)id);
     return u;
@@ -60,15 +61,21 @@ struct user make_user(uint64_t id, const char *name)
 
 struct project make_project(uint64_t id, const char *name)
 {
-    struct project p = {.id = {id}, .internet = true, .subnet = (uint32_t)id, .created_ms = 2000, .version = 1};
+    struct project p = {
+        .id = {id}, .internet = true, .subnet = (uint32_t)id, .created_ms = 2000, .version = 1};
     snprintf(p.name, sizeof(p.name), "%s", name);
     return p;
 }
 
 struct token make_token(uint64_t id, uint64_t user)
 {
-    struct token t = {.id = {id}, .user = {user}, .label = "laptop", .created_ms = 3000,
-                      .expires_ms = 4000, .session = true, .route = id * 7};
+    struct token t = {.id = {id},
+                      .user = {user},
+                      .label = "laptop",
+                      .created_ms = 3000,
+                      .expires_ms = 4000,
+                      .session = true,
+                      .route = id * 7};
     memset(t.digest, (int)id, sizeof(t.digest));
     t.digest[5] = 0;
     return t;
@@ -78,10 +85,20 @@ struct image *make_image(uint64_t id)
 {
     static struct image i;
     memset(&i, 0, sizeof(i));
-    i = (struct image){.id = {id}, .name = "ml", .tag = "latest", .state = IMAGE_READY,
-                       .source = "{\"from\":\"debian:bookworm\"}", .digest = "sha256:ab",
-                       .layer_count = 2, .size_bytes = 1ull << 40, .config = "{}",
-                       .reason = "", .owner = {1}, .created_ms = 5, .used_ms = 6, .version = 1};
+    i = (struct image){.id = {id},
+                       .name = "ml",
+                       .tag = "latest",
+                       .state = IMAGE_READY,
+                       .source = "{\"from\":\"debian:bookworm\"}",
+                       .digest = "sha256:ab",
+                       .layer_count = 2,
+                       .size_bytes = 1ull << 40,
+                       .config = "{}",
+                       .reason = "",
+                       .owner = {1},
+                       .created_ms = 5,
+                       .used_ms = 6,
+                       .version = 1};
     memset(i.layers[0], 'a', 64);
     memset(i.layers[1], 'b', 64);
     return &i;
@@ -89,11 +106,21 @@ struct image *make_image(uint64_t id)
 
 struct workload make_workload(uint64_t id, uint64_t project, uint64_t owner, int64_t submitted_ms)
 {
-    struct workload w = {.id = {id}, .project = {project}, .owner = {owner}, .state = STATE_QUEUED,
-                         .desired = DESIRED_RUN, .stop_reason = END_NONE, .spec = &suite_spec,
-                         .version = 1, .submitted_ms = submitted_ms, .state_since_ms = submitted_ms,
-                         .not_before_ms = 17, .attempts = 3, .retries_used = 2,
-                         .reason = "waits for 4 GPUs", .hold_code = "resources",
+    struct workload w = {.id = {id},
+                         .project = {project},
+                         .owner = {owner},
+                         .state = STATE_QUEUED,
+                         .desired = DESIRED_RUN,
+                         .stop_reason = END_NONE,
+                         .spec = &suite_spec,
+                         .version = 1,
+                         .submitted_ms = submitted_ms,
+                         .state_since_ms = submitted_ms,
+                         .not_before_ms = 17,
+                         .attempts = 3,
+                         .retries_used = 2,
+                         .reason = "waits for 4 GPUs",
+                         .hold_code = "resources",
                          .secret = "0123456789abcdef0123456789abcdef"};
     return w;
 }
@@ -104,22 +131,47 @@ struct attempt make_attempt(uint64_t workload, uint32_t number, uint64_t fence, 
     memset(tasks, 0, sizeof(tasks));
     assert_true(count <= ARRAY_LEN(tasks));
     for (uint32_t i = 0; i < count; i++)
-        tasks[i] = (struct task){.index = i, .role = i % 2, .rank = i / 2, .node = "n\"1",
-                                 .address = "10.0.0.1", .gpu_count = 2, .gpus = {3, (uint16_t)i},
-                                 .exit_code = i == 0 ? -1 : 7, .signal = 9, .running = i == 0,
-                                 .ended = i != 0, .out_of_memory = i == 1, .disk_full = i == 2,
-                                 .started_ms = -5, .ended_ms = 1ll << 50, .log_bytes = 1ull << 60};
-    return (struct attempt){.key = {{workload}, number, fence}, .site = "local", .placed_ms = 1,
-                            .started_ms = 2, .ended_ms = 3, .end_reason = END_EXIT_CODE,
-                            .end_task = 1, .end_code = 7, .end_text = "ended with 7",
-                            .tasks = tasks, .task_count = count, .gone = true};
+        tasks[i] = (struct task){.index = i,
+                                 .role = i % 2,
+                                 .rank = i / 2,
+                                 .node = "n\"1",
+                                 .address = "10.0.0.1",
+                                 .gpu_count = 2,
+                                 .gpus = {3, (uint16_t)i},
+                                 .exit_code = i == 0 ? -1 : 7,
+                                 .signal = 9,
+                                 .running = i == 0,
+                                 .ended = i != 0,
+                                 .out_of_memory = i == 1,
+                                 .disk_full = i == 2,
+                                 .started_ms = -5,
+                                 .ended_ms = 1ll << 50,
+                                 .log_bytes = 1ull << 60};
+    return (struct attempt){.key = {{workload}, number, fence},
+                            .site = "local",
+                            .placed_ms = 1,
+                            .started_ms = 2,
+                            .ended_ms = 3,
+                            .end_reason = END_EXIT_CODE,
+                            .end_task = 1,
+                            .end_code = 7,
+                            .end_text = "ended with 7",
+                            .tasks = tasks,
+                            .task_count = count,
+                            .gone = true};
 }
 
 struct event make_event(uint64_t seq, const char *text)
 {
-    return (struct event){.seq = seq, .time_ms = 100 + (int64_t)seq, .type = "workload.state",
-                          .subject = 10, .subject_kind = "workload", .project = 1, .actor = 1,
-                          .text = text, .data = seq % 2 == 0 ? "{\"a\":1}" : NULL};
+    return (struct event){.seq = seq,
+                          .time_ms = 100 + (int64_t)seq,
+                          .type = "workload.state",
+                          .subject = 10,
+                          .subject_kind = "workload",
+                          .project = 1,
+                          .actor = 1,
+                          .text = text,
+                          .data = seq % 2 == 0 ? "{\"a\":1}" : NULL};
 }
 
 struct ledger_row make_ledger(const char *name, struct attempt_key holder)
@@ -202,21 +254,22 @@ static int dump_token(void *out, const struct token *t)
 {
     char hex[65];
     str_to_hex(hex, t->digest, sizeof(t->digest));
-    buf_printf(out, "token %llu of %llu %s %s %lld %lld %d %llu\n", U64(t->id.v), U64(t->user.v), hex,
-               t->label, I64(t->created_ms), I64(t->expires_ms), t->session, U64(t->route));
+    buf_printf(out, "token %llu of %llu %s %s %lld %lld %d %llu\n", U64(t->id.v), U64(t->user.v),
+               hex, t->label, I64(t->created_ms), I64(t->expires_ms), t->session, U64(t->route));
     return 0;
 }
 
 static int dump_project(void *out, const struct project *p)
 {
-    buf_printf(out, "project %llu %s %d %u %lld v%llu\n", U64(p->id.v), p->name, p->internet, p->subnet,
-               I64(p->created_ms), U64(p->version));
+    buf_printf(out, "project %llu %s %d %u %lld v%llu\n", U64(p->id.v), p->name, p->internet,
+               p->subnet, I64(p->created_ms), U64(p->version));
     return 0;
 }
 
 static int dump_member(void *out, const struct member *m)
 {
-    buf_printf(out, "member %llu %llu %s\n", U64(m->project.v), U64(m->user.v), role_names[m->role]);
+    buf_printf(out, "member %llu %llu %s\n", U64(m->project.v), U64(m->user.v),
+               role_names[m->role]);
     return 0;
 }
 
@@ -229,9 +282,10 @@ static int dump_volume(void *out, const struct volume_row *v)
 
 static int dump_image(void *out, const struct image *i)
 {
-    buf_printf(out, "image %llu %s:%s %s %s %s %llu %s '%s' %llu %lld %lld v%llu", U64(i->id.v), i->name,
-               i->tag, image_state_names[i->state], i->source, i->digest, U64(i->size_bytes), i->config,
-               i->reason, U64(i->owner.v), I64(i->created_ms), I64(i->used_ms), U64(i->version));
+    buf_printf(out, "image %llu %s:%s %s %s %s %llu %s '%s' %llu %lld %lld v%llu", U64(i->id.v),
+               i->name, i->tag, image_state_names[i->state], i->source, i->digest,
+               U64(i->size_bytes), i->config, i->reason, U64(i->owner.v), I64(i->created_ms),
+               I64(i->used_ms), U64(i->version));
     for (uint32_t k = 0; k < i->layer_count; k++)
         buf_printf(out, " %s", i->layers[k]);
     buf_putc(out, '\n');
@@ -240,22 +294,24 @@ static int dump_image(void *out, const struct image *i)
 
 static int dump_workload(void *out, const struct workload *w, const char *spec_json)
 {
-    buf_printf(out, "workload %llu %llu %llu %s %s %s %lld %lld %lld %lld %lld %u %u '%s' %s %s v%llu %s\n",
-               U64(w->id.v), U64(w->project.v), U64(w->owner.v), workload_state_names[w->state],
-               desired_names[w->desired], end_reason_names[w->stop_reason], I64(w->submitted_ms),
-               I64(w->started_ms), I64(w->ended_ms), I64(w->state_since_ms), I64(w->not_before_ms),
-               w->attempts, w->retries_used, w->reason, w->hold_code, w->secret, U64(w->version),
-               spec_json);
+    buf_printf(
+        out,
+        "workload %llu %llu %llu %s %s %s %lld %lld %lld %lld %lld %u %u '%s' %s %s v%llu %s\n",
+        U64(w->id.v), U64(w->project.v), U64(w->owner.v), workload_state_names[w->state],
+        desired_names[w->desired], end_reason_names[w->stop_reason], I64(w->submitted_ms),
+        I64(w->started_ms), I64(w->ended_ms), I64(w->state_since_ms), I64(w->not_before_ms),
+        w->attempts, w->retries_used, w->reason, w->hold_code, w->secret, U64(w->version),
+        spec_json);
     assert_null(w->spec);
     return 0;
 }
 
 static int dump_attempt(void *out, const struct attempt *a)
 {
-    buf_printf(out, "attempt %llu/%u/%llu %s %lld %lld %lld %s %u %d '%s' %d\n", U64(a->key.workload.v),
-               a->key.number, U64(a->key.fence), a->site, I64(a->placed_ms), I64(a->started_ms),
-               I64(a->ended_ms), end_reason_names[a->end_reason], a->end_task, a->end_code, a->end_text,
-               a->gone);
+    buf_printf(out, "attempt %llu/%u/%llu %s %lld %lld %lld %s %u %d '%s' %d\n",
+               U64(a->key.workload.v), a->key.number, U64(a->key.fence), a->site, I64(a->placed_ms),
+               I64(a->started_ms), I64(a->ended_ms), end_reason_names[a->end_reason], a->end_task,
+               a->end_code, a->end_text, a->gone);
     for (uint32_t i = 0; i < a->task_count; i++) {
         const struct task *t = &a->tasks[i];
         buf_printf(out, " task %u %u %u %s %s %u [%u %u] %d %d %d%d%d%d %lld %lld %llu\n", t->index,
@@ -280,29 +336,30 @@ static int dump_idempotency(void *out, const struct idempotency_row *r)
     return 0;
 }
 
-static void dump_events(void *arg, int rc, const struct event *events, size_t count, uint64_t oldest,
-                        const struct err *err)
+static void dump_events(void *arg, int rc, const struct event *events, size_t count,
+                        uint64_t oldest, const struct err *err)
 {
     struct buf *out = arg;
     assert_int_equal(rc, 0);
     buf_printf(out, "events from %llu\n", U64(oldest));
     for (size_t i = 0; i < count; i++)
         buf_printf(out, "event %llu %lld %s %llu %s %llu %llu %s %s\n", U64(events[i].seq),
-                   I64(events[i].time_ms), events[i].type, U64(events[i].subject), events[i].subject_kind,
-                   U64(events[i].project), U64(events[i].actor), events[i].text,
-                   events[i].data == NULL ? "-" : events[i].data);
+                   I64(events[i].time_ms), events[i].type, U64(events[i].subject),
+                   events[i].subject_kind, U64(events[i].project), U64(events[i].actor),
+                   events[i].text, events[i].data == NULL ? "-" : events[i].data);
 }
 
 void dump(struct store *s, struct buf *out)
 {
-    const struct store_visitor v = {out, dump_setting, dump_user, dump_token, dump_project, dump_member,
-                                    dump_volume, dump_image, dump_workload, dump_attempt, dump_ledger,
-                                    dump_idempotency};
+    const struct store_visitor v = {out,           dump_setting, dump_user,   dump_token,
+                                    dump_project,  dump_member,  dump_volume, dump_image,
+                                    dump_workload, dump_attempt, dump_ledger, dump_idempotency};
     struct store_heads h;
     struct err err;
     if (store_load(s, 0, &v, &h, &err) < 0)
         fail_msg("load: %s", err.text);
-    buf_printf(out, "heads %llu %llu %llu\n", U64(h.event_seq), U64(h.fence), U64(h.workloads_total));
+    buf_printf(out, "heads %llu %llu %llu\n", U64(h.event_seq), U64(h.fence),
+               U64(h.workloads_total));
     store_read_events(s, 0, 1000, dump_events, out);
     assert_false(buf_is_failed(out));
 }

@@ -23,7 +23,7 @@ struct fix {
 extern const char *suite_driver;
 bool suite_is_durable(void); /* what is written is there after reopening */
 
-int suite_setup(void **state);    /* opens without a loop */
+int suite_setup(void **state); /* opens without a loop */
 int suite_teardown(void **state);
 void fix_reopen(struct fix *f);
 

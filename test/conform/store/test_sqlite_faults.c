@@ -135,7 +135,8 @@ static void broken_disk(void **state)
         fix_reopen(f);
         /* What was answered is there; what failed may be, but whole. */
         struct counts now = expect_whole(f);
-        assert_true(now.workloads == after.workloads || (rc < 0 && now.workloads == before.workloads + 1));
+        assert_true(now.workloads == after.workloads ||
+                    (rc < 0 && now.workloads == before.workloads + 1));
         assert_int_equal(commit_round(f, now.seq, &err), 0);
         if (!was_hit) {
             assert_true(n > 5);

@@ -11,7 +11,8 @@ static void delays_grow(void **state)
         limiter_fail(&l, "ada", now);
         assert_int_equal(limiter_wait_ms(&l, "ada", now), 0);
     }
-    const int64_t expected[] = {1000, 2000, 4000, 8000, 16000, 32000, 64000, 128000, 256000, 300000, 300000};
+    const int64_t expected[] = {1000,  2000,   4000,   8000,   16000, 32000,
+                                64000, 128000, 256000, 300000, 300000};
     for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
         now += last;
         assert_int_equal(limiter_wait_ms(&l, "ada", now), 0); /* served */

@@ -63,8 +63,11 @@ static void right_and_wrong(void **state)
     struct answer got = login(a, "ada", "correct horse", "::1", 0);
     assert_int_equal(got.rc, 0);
     assert_int_equal(got.user, 1);
-    static const char *const tries[][2] = {{"ada", "wrong horse"}, {"ada", ""}, {"nobody-known", "correct horse"},
-                                           {"", ""},               {"bob", ""}};
+    static const char *const tries[][2] = {{"ada", "wrong horse"},
+                                           {"ada", ""},
+                                           {"nobody-known", "correct horse"},
+                                           {"", ""},
+                                           {"bob", ""}};
     for (size_t i = 0; i < ARRAY_LEN(tries); i++) {
         char peer[16];
         snprintf(peer, sizeof(peer), "10.0.0.%zu", i);
@@ -217,9 +220,12 @@ static void short_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(right_and_wrong),     cmocka_unit_test(failures_slow_down),
-        cmocka_unit_test(new_hashes),          cmocka_unit_test(workers_are_bounded),
-        cmocka_unit_test(user_changes_meanwhile), cmocka_unit_test(freeing_cancels),
+        cmocka_unit_test(right_and_wrong),
+        cmocka_unit_test(failures_slow_down),
+        cmocka_unit_test(new_hashes),
+        cmocka_unit_test(workers_are_bounded),
+        cmocka_unit_test(user_changes_meanwhile),
+        cmocka_unit_test(freeing_cancels),
         cmocka_unit_test(short_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,8 @@ static void hash_and_check(void **state)
     assert_string_not_equal(hash, again); /* salted */
     assert_true(password_is_right("correct horse", hash, &cost));
     assert_true(password_is_right("correct horse", again, &cost));
-    static const char *const wrong[] = {"correct hors", "correct horsf", "Correct horse", "", "correct horse "};
+    static const char *const wrong[] = {"correct hors", "correct horsf", "Correct horse", "",
+                                        "correct horse "};
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
         assert_false(password_is_right(wrong[i], hash, &cost));
 }
@@ -31,7 +32,8 @@ static void default_cost(void **state)
 
 static void no_hash_is_never_right(void **state)
 {
-    static const char *const hashes[] = {"", "x", "$argon2id$", "$argon2id$v=19$m=8,t=1,p=1$AAAA", "plain"};
+    static const char *const hashes[] = {"", "x", "$argon2id$", "$argon2id$v=19$m=8,t=1,p=1$AAAA",
+                                         "plain"};
     for (size_t i = 0; i < ARRAY_LEN(hashes); i++) {
         assert_false(password_is_right("", hashes[i], &cost));
         assert_false(password_is_right("plain", hashes[i], &cost));
@@ -44,7 +46,8 @@ static void what_is_a_password(void **state)
     char longest[PASSWORD_MAX_BYTES + 2], hash[PASSWORD_HASH_SIZE] = "untouched";
     memset(longest, 'x', sizeof(longest));
     longest[PASSWORD_MAX_BYTES + 1] = '\0';
-    const char *const bad[] = {"", "1234567", longest, "with\ttab and more", "\xff\xfe in it all", "del\x7f in it all"};
+    const char *const bad[] = {
+        "", "1234567", longest, "with\ttab and more", "\xff\xfe in it all", "del\x7f in it all"};
     struct err err;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         assert_int_equal(password_hash(bad[i], &cost, hash, &err), -BERR_INVALID);
@@ -70,10 +73,8 @@ static void memory_that_is_not_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hash_and_check),
-        cmocka_unit_test(default_cost),
-        cmocka_unit_test(no_hash_is_never_right),
-        cmocka_unit_test(what_is_a_password),
+        cmocka_unit_test(hash_and_check),           cmocka_unit_test(default_cost),
+        cmocka_unit_test(no_hash_is_never_right),   cmocka_unit_test(what_is_a_password),
         cmocka_unit_test(memory_that_is_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -183,23 +183,6 @@ static void short_memory(void **state)
     test_torture(torture, NULL);
 }
 
-static void names_of_users(void **state)
-{
-    static const char *const good[] = {"a", "ada", "ada-l", "admin", "x1", "abcdefghijklmnopqrstuvwxyz012345"};
-    static const char *const bad[] = {"", "1a", "-a", "a-", "Ada", "a_b", "a.b", "\xc3\xa4" "da", "a b", "../x",
-                                      "abcdefghijklmnopqrstuvwxyz0123456", "root", "daemon", "berth",
-                                      "www-data", "nobody", "sudo", "docker", "systemd-network", "berth-runner"};
-    struct err err;
-    for (size_t i = 0; i < ARRAY_LEN(good); i++)
-        if (auth_check_user_name(good[i], &err) != 0)
-            fail_msg("%s: %s", good[i], err.text);
-    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        if (auth_check_user_name(bad[i], &err) != -BERR_INVALID)
-            fail_msg("%s is good", bad[i]);
-        assert_true(err.hint[0] != '\0');
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,7 +190,6 @@ int main(void)
         cmocka_unit_test(projects_and_members),
         cmocka_unit_test(changes_make_verdicts_void),
         cmocka_unit_test(short_memory),
-        cmocka_unit_test(names_of_users),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,8 @@ static int setup(void **state)
     struct auth *a;
     const struct auth_config cfg = {.cost = PASSWORD_COST_TESTS};
     assert_int_equal(auth_new(&cfg, NULL, &a, NULL), 0);
-    static const enum role roles[WHO_MAX] = {ROLE_NONE, ROLE_VIEWER, ROLE_EDITOR, ROLE_ADMIN, ROLE_NONE};
+    static const enum role roles[WHO_MAX] = {ROLE_NONE, ROLE_VIEWER, ROLE_EDITOR, ROLE_ADMIN,
+                                             ROLE_NONE};
     for (uint64_t p = 1; p <= 2; p++) {
         struct project project = {.id = {p}};
         snprintf(project.name, sizeof(project.name), "p%d", (int)p);
@@ -92,14 +93,16 @@ static void every_cell(void **state)
         seen[e->kind] = true;
         for (size_t i = 0; i < WHO_MAX; i++) {
             char got[AUTH_VERB_MAX + 1] = "";
-            const struct auth_target t = {.kind = e->kind, .project = {e->has_project ? 1 : 0},
-                                          .owner = {e->is_owner ? user_ids[i] : 99}, .id = 500};
+            const struct auth_target t = {.kind = e->kind,
+                                          .project = {e->has_project ? 1 : 0},
+                                          .owner = {e->is_owner ? user_ids[i] : 99},
+                                          .id = 500};
             for (size_t verb = 0; verb < AUTH_VERB_MAX; verb++)
                 got[verb] = answer(*state, user_ids[i], (enum auth_verb)verb, &t);
             if (strcmp(got, e->cells[i]) != 0)
                 fail_msg("%s %s %s, asker %zu: got %s, expected %s", auth_kind_names[e->kind],
-                         e->is_owner ? "own" : "other's", e->has_project ? "in a project" : "", i, got,
-                         e->cells[i]);
+                         e->is_owner ? "own" : "other's", e->has_project ? "in a project" : "", i,
+                         got, e->cells[i]);
         }
     }
     for (size_t k = 0; k < AUTH_KIND_MAX; k++)
@@ -120,7 +123,8 @@ static void nobody_and_disabled_are_not_logged_in(void **state)
     u.cluster_admin = false;
     assert_int_equal(auth_put_user(a, &u, NULL), 0);
     assert_int_equal(auth_check(a, &admin, AUTH_CHANGE, &t, &err), -BERR_FORBIDDEN);
-    test_expect_err(&err, BERR_FORBIDDEN, "you may not change this installation: only cluster admins may");
+    test_expect_err(&err, BERR_FORBIDDEN,
+                    "you may not change this installation: only cluster admins may");
     u.disabled = true;
     assert_int_equal(auth_put_user(a, &u, NULL), 0);
     assert_int_equal(auth_check(a, &admin, AUTH_VIEW, &t, &err), -BERR_UNAUTHENTICATED);
@@ -134,8 +138,8 @@ static void bound_login_opens_one_thing(void **state)
     for (size_t kind = 0; kind < AUTH_KIND_MAX; kind++)
         for (size_t verb = 0; verb < AUTH_VERB_MAX; verb++)
             for (uint64_t id = 76; id <= 77; id++) {
-                const struct auth_target t = {.kind = (enum auth_kind)kind, .project = {1},
-                                              .owner = {14}, .id = id};
+                const struct auth_target t = {
+                    .kind = (enum auth_kind)kind, .project = {1}, .owner = {14}, .id = id};
                 bool is_it = kind == AUTH_KIND_WORKLOAD && verb == AUTH_OPEN && id == 77;
                 assert_int_equal(auth_check(a, &who, (enum auth_verb)verb, &t, NULL),
                                  is_it ? 0 : -BERR_FORBIDDEN);
@@ -143,7 +147,8 @@ static void bound_login_opens_one_thing(void **state)
     /* … and not any more when the user may not. */
     struct member m = {.project = {1}, .user = {14}, .role = ROLE_VIEWER};
     assert_int_equal(auth_put_member(a, &m, NULL), 0);
-    const struct auth_target t = {.kind = AUTH_KIND_WORKLOAD, .project = {1}, .owner = {14}, .id = 77};
+    const struct auth_target t = {
+        .kind = AUTH_KIND_WORKLOAD, .project = {1}, .owner = {14}, .id = 77};
     assert_int_equal(auth_check(a, &who, AUTH_OPEN, &t, NULL), -BERR_FORBIDDEN);
 }
 

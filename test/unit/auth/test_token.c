@@ -33,14 +33,15 @@ static void token_names_its_user(void **state)
     struct token t, t2;
     struct who who;
     struct err err;
-    const struct auth_token_request req = {.user = {1}, .label = "laptop", .expires_ms = 500,
-                                           .session = true, .route = 9};
+    const struct auth_token_request req = {
+        .user = {1}, .label = "laptop", .expires_ms = 500, .session = true, .route = 9};
     assert_int_equal(auth_make_token(a, &req, 100, text, &t, &err), 0);
     assert_true(str_has_prefix(text, "bt_"));
     assert_int_equal(strlen(text), 46);
     assert_null(memmem(&t, sizeof(t), text + 3, 20)); /* the text is nowhere */
     assert_int_equal(t.created_ms, 100);
-    assert_int_equal(auth_identify(a, text, 100, &who, &err), -BERR_UNAUTHENTICATED); /* not put yet */
+    assert_int_equal(auth_identify(a, text, 100, &who, &err),
+                     -BERR_UNAUTHENTICATED); /* not put yet */
     assert_int_equal(auth_put_token(a, &t, &err), 0);
     assert_int_equal(auth_identify(a, text, 499, &who, &err), 0);
     assert_int_equal(who.user.v, 1);
@@ -101,20 +102,20 @@ static void only_tokens_have_digests(void **state)
     uint8_t digest[AUTH_DIGEST_SIZE] = {1}, hex[AUTH_DIGEST_SIZE];
     char text[] = "bt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     assert_true(auth_token_digest(text, digest));
-    assert_true(str_from_hex(hex, 32, "c4154d799d3b3995b2a1445071e2ed2b8075ba1dc7b6462bd0eb02405f44b1cc"));
+    assert_true(
+        str_from_hex(hex, 32, "c4154d799d3b3995b2a1445071e2ed2b8075ba1dc7b6462bd0eb02405f44b1cc"));
     assert_memory_equal(digest, hex, 32);
-    static const char *const bad[] = {
-        "",
-        "bt_",
-        "bt_AAAA",
-        "bx_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-        "bt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-        "bt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-        "bt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA+",
-        "bt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA ",
-        " bt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-        " bt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-        "bt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="};
+    static const char *const bad[] = {"",
+                                      "bt_",
+                                      "bt_AAAA",
+                                      "bx_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+                                      "bt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+                                      "bt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+                                      "bt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA+",
+                                      "bt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA ",
+                                      " bt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+                                      " bt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+                                      "bt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         if (auth_token_digest(bad[i], digest))
             fail_msg("'%s' has a digest", bad[i]);
@@ -141,18 +142,22 @@ static void ticket_is_good_once(void **state)
     assert_int_equal(auth_identify(a, token_text, 0, &who, NULL), 0);
 
     assert_int_equal(auth_make_ticket(a, &who, 9, 1000, text, &err), 0);
-    assert_int_equal(auth_identify(a, text, 1000, &who, NULL), -BERR_UNAUTHENTICATED); /* no token */
+    assert_int_equal(auth_identify(a, text, 1000, &who, NULL),
+                     -BERR_UNAUTHENTICATED); /* no token */
     assert_int_equal(auth_identify(a, token_text, 0, &who, NULL), 0);
     assert_int_equal(auth_take_ticket(a, text, 9, 60999, &user, &err), 0);
     assert_int_equal(user.v, 1);
     assert_int_equal(auth_take_ticket(a, text, 9, 60999, &user, &err), -BERR_UNAUTHENTICATED);
 
     assert_int_equal(auth_make_ticket(a, &who, 9, 1000, text, &err), 0);
-    assert_int_equal(auth_take_ticket(a, text, 9, 61000, &user, &err), -BERR_UNAUTHENTICATED); /* late */
+    assert_int_equal(auth_take_ticket(a, text, 9, 61000, &user, &err),
+                     -BERR_UNAUTHENTICATED); /* late */
 
     assert_int_equal(auth_make_ticket(a, &who, 9, 1000, text, &err), 0);
-    assert_int_equal(auth_take_ticket(a, text, 8, 1000, &user, &err), -BERR_UNAUTHENTICATED); /* elsewhere */
-    assert_int_equal(auth_take_ticket(a, text, 9, 1000, &user, &err), -BERR_UNAUTHENTICATED); /* and used up */
+    assert_int_equal(auth_take_ticket(a, text, 8, 1000, &user, &err),
+                     -BERR_UNAUTHENTICATED); /* elsewhere */
+    assert_int_equal(auth_take_ticket(a, text, 9, 1000, &user, &err),
+                     -BERR_UNAUTHENTICATED); /* and used up */
 
     assert_int_equal(auth_make_ticket(a, &who, 9, 1000, text, &err), 0);
     auth_remove_token(a, t.id); /* logged out meanwhile */
@@ -173,7 +178,7 @@ static void tickets_are_bounded(void **state)
         assert_true(++made < 1000);
     test_expect_err(&err, BERR_BUSY, "too many");
     assert_true(made > 10);
-    assert_int_equal(auth_make_ticket(a, &bob, 9, 1000, text, &err), 0); /* others go on */
+    assert_int_equal(auth_make_ticket(a, &bob, 9, 1000, text, &err), 0);  /* others go on */
     assert_int_equal(auth_make_ticket(a, &ada, 9, 61000, text, &err), 0); /* old ones ran out */
     auth_free(a);
 }

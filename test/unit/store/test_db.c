@@ -83,8 +83,10 @@ static void fresh_file(void **state)
     assert_int_equal(st.st_mode & 0777, 0600);
     assert_int_equal(read_number(f->path, "PRAGMA application_id"), 0x62727468);
     assert_int_equal(read_number(f->path, "PRAGMA user_version"), STORE_SCHEMA_VERSION);
-    assert_int_equal(read_number(f->path, "SELECT count(*) FROM pragma_table_list WHERE type = 'table' "
-                                          "AND schema = 'main' AND name NOT LIKE 'sqlite%' AND strict = 0"), 0);
+    assert_int_equal(read_number(f->path,
+                                 "SELECT count(*) FROM pragma_table_list WHERE type = 'table' "
+                                 "AND schema = 'main' AND name NOT LIKE 'sqlite%' AND strict = 0"),
+                     0);
 }
 
 static void newer_version_is_refused(void **state)
@@ -111,8 +113,9 @@ static void foreign_files_are_refused(void **state)
     assert_int_equal(read_number(f->path, "SELECT count(*) FROM sqlite_schema"), 1);
     char text_path[TEST_PATH_MAX + 32];
     snprintf(text_path, sizeof(text_path), "%s/text", f->dir);
-    test_write_file(text_path, "this is no database, only a text that is long enough to be looked at as "
-                               "the first page of one, which takes at least a hundred bytes or so");
+    test_write_file(text_path,
+                    "this is no database, only a text that is long enough to be looked at as "
+                    "the first page of one, which takes at least a hundred bytes or so");
     expect_refused(text_path, BERR_IO, "not a database");
     snprintf(text_path, sizeof(text_path), "%s/missing/store.db", f->dir);
     expect_refused(text_path, BERR_NOT_FOUND, "missing/store.db");
@@ -154,9 +157,12 @@ static void damaged_rows_are_told(void **state)
 {
     struct fix *f = *state;
     static const char *const damages[] = {
-        "INSERT INTO workloads VALUES (1, 5, 1, 1, 'job', 'ASLEEP', 0, 'run', 'none', 0,0,0,0,0,0,0,'','','','{}',1)",
-        "DELETE FROM workloads; INSERT INTO workloads VALUES (1, 5, 1, 1, 'job', 'QUEUED', 0, 'run', 'none', "
-        "0,0,0,0,0,0,0,'','','','{}',1); INSERT INTO attempts VALUES (1,5,1,1,'',0,0,0,'none',0,0,'',0,'[[1,2]]')",
+        "INSERT INTO workloads VALUES (1, 5, 1, 1, 'job', 'ASLEEP', 0, 'run', 'none', "
+        "0,0,0,0,0,0,0,'','','','{}',1)",
+        "DELETE FROM workloads; INSERT INTO workloads VALUES (1, 5, 1, 1, 'job', 'QUEUED', 0, "
+        "'run', 'none', "
+        "0,0,0,0,0,0,0,'','','','{}',1); INSERT INTO attempts VALUES "
+        "(1,5,1,1,'',0,0,0,'none',0,0,'',0,'[[1,2]]')",
         "UPDATE attempts SET tasks = 'x'",
         "UPDATE attempts SET tasks = '[]', end_reason = 'tired'",
         "DELETE FROM attempts; DELETE FROM workloads; INSERT INTO users VALUES "

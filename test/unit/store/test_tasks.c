@@ -6,11 +6,18 @@
 
 static struct task random_task(struct rnd *rnd, uint32_t index)
 {
-    struct task t = {.index = index, .role = (uint32_t)rnd_below(rnd, 16), .rank = (uint32_t)rnd_u64(rnd) >> 1,
-                     .gpu_count = (uint32_t)rnd_below(rnd, 9), .exit_code = (int)rnd_below(rnd, 257) - 1,
-                     .signal = (int)rnd_below(rnd, 65), .running = rnd_below(rnd, 2), .ended = rnd_below(rnd, 2),
-                     .out_of_memory = rnd_below(rnd, 2), .disk_full = rnd_below(rnd, 2),
-                     .started_ms = (int64_t)rnd_u64(rnd), .ended_ms = (int64_t)rnd_u64(rnd),
+    struct task t = {.index = index,
+                     .role = (uint32_t)rnd_below(rnd, 16),
+                     .rank = (uint32_t)rnd_u64(rnd) >> 1,
+                     .gpu_count = (uint32_t)rnd_below(rnd, 9),
+                     .exit_code = (int)rnd_below(rnd, 257) - 1,
+                     .signal = (int)rnd_below(rnd, 65),
+                     .running = rnd_below(rnd, 2),
+                     .ended = rnd_below(rnd, 2),
+                     .out_of_memory = rnd_below(rnd, 2),
+                     .disk_full = rnd_below(rnd, 2),
+                     .started_ms = (int64_t)rnd_u64(rnd),
+                     .ended_ms = (int64_t)rnd_u64(rnd),
                      .log_bytes = rnd_u64(rnd)};
     for (uint32_t g = 0; g < t.gpu_count && g < ARRAY_LEN(t.gpus); g++)
         t.gpus[g] = (uint16_t)rnd_u64(rnd);
@@ -44,10 +51,20 @@ static void round_trip(void **state)
 static void damaged_text(void **state)
 {
     static const char *const bad[] = {
-        "", "x", "{}", "[", "null", "[1]", "[[]]", "[{}]", "[[0,0,0,\"\",\"\",0,[],0,0,0,0,0,0]]",
-        "[[0,0,0,1,\"\",0,[],0,0,0,0,0,0,0]]", "[[0,0,0,\"\",\"\",9,[1,2,3,4,5,6,7,8,9],0,0,0,0,0,0,0]]",
+        "",
+        "x",
+        "{}",
+        "[",
+        "null",
+        "[1]",
+        "[[]]",
+        "[{}]",
+        "[[0,0,0,\"\",\"\",0,[],0,0,0,0,0,0]]",
+        "[[0,0,0,1,\"\",0,[],0,0,0,0,0,0,0]]",
+        "[[0,0,0,\"\",\"\",9,[1,2,3,4,5,6,7,8,9],0,0,0,0,0,0,0]]",
         "[[0,0,0,\"\",\"\",0,5,0,0,0,0,0,0,0]]",
-        "[[0,0,0,\"0123456789012345678901234567890123456789012345678901234567890123\",\"\",0,[],0,0,0,0,0,0,0]]"};
+        "[[0,0,0,\"0123456789012345678901234567890123456789012345678901234567890123\",\"\",0,[],0,"
+        "0,0,0,0,0,0]]"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         cleanup(arena_done) struct arena arena = ARENA(1 << 20);
         struct task *tasks = NULL;
@@ -61,6 +78,7 @@ static void damaged_text(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip), cmocka_unit_test(damaged_text)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip),
+                                       cmocka_unit_test(damaged_text)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
