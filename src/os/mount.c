@@ -69,11 +69,13 @@ static int map_write(pid_t pid, const char *name, const char *line)
 /* A process that only exists in a new user namespace, until it is killed. */
 static pid_t holder_start(void)
 {
+    pid_t parent = getpid();
     pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        for (;;)
+        while (getppid() == parent) /* it may have died before the line above */
             pause();
+        _exit(0);
     }
     return pid;
 }

@@ -128,11 +128,13 @@ static int exec_argv(const struct work *w, const struct wire_exec *order, const 
 static pid_t exec_start(const char *const argv[], int out_fd)
 {
     static const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid != 0)
         return pid;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(127);
     dup2(null, 0);
     dup2(out_fd, 1);
     dup2(out_fd, 2);
