@@ -125,6 +125,7 @@ static uint32_t find_state(struct cluster *c, struct cl_state *want)
     c->states = states;
     struct cl_state *s = &states[c->state_count];
     *s = *want;
+    s->waste = INT64_MIN;
     s->live = s->heap_len = s->heap_cap = 0;
     s->heap = NULL;
     s->alive_at = SCHED_NONE;

@@ -47,6 +47,7 @@ struct cl_state {
     uint32_t whole_free;    /* GPUs that nobody uses any of */
     int64_t gpu_free_milli; /* of all usable GPUs */
     const int16_t *gpus;    /* free thousandths by position; 0 when unusable */
+    int64_t waste;          /* mix_waste of it; INT64_MIN: not known yet */
     uint32_t live;          /* nodes in it now */
     uint32_t alive_at;      /* where in cluster.alive; SCHED_NONE when empty */
     uint32_t *heap;         /* nodes, lowest number first; entries of nodes that left are skipped */
@@ -120,25 +121,47 @@ struct need {
     bool keeps_reserve;     /* CPU-only work that may not touch the head-room of idle GPUs */
 };
 
+/* The usual demand: tasks that come and how often. */
+#define MIX_TASKS 128
+#define MIX_ROUNDS 4
+#define MIX_DRAWS 128
+struct mix_task {
+    struct need *need;
+    uint64_t weight;
+};
+struct mix {
+    struct mix_task tasks[MIX_TASKS];
+    uint32_t count;
+    uint64_t total;
+    int64_t least_gpu_milli, least_cpu_milli;
+    uint8_t draws[MIX_ROUNDS * MIX_DRAWS];
+    bool is_ready;
+};
+
 struct needs {
     struct arena *arena;
     struct need **items;
     uint32_t count, cap;
     uint32_t *slots;
     uint32_t slot_count;
+    struct mix mix;
 };
 bool needs_init(struct needs *needs, struct arena *arena);
 /* The need of a role; NULL when memory is short. */
 struct need *needs_get(struct needs *needs, const struct cluster *c, const struct sched_role *role,
                        uint32_t pool, uint32_t site);
 
+/* Counts a shape's tasks as usual demand; mix_draw when all are in. */
+bool needs_add_demand(struct needs *needs, const struct cluster *c,
+                      const struct sched_shape *shape, uint64_t weight);
+
 /* Lower is better; NEED_NO_FIT when it does not fit. Kept once computed. */
-int64_t need_score(struct needs *needs, struct need *need, const struct cluster *c, uint32_t state);
+int64_t need_score(struct needs *needs, struct need *need, struct cluster *c, uint32_t state);
 bool need_fits(const struct need *need, const struct cluster *c, const struct cl_state *s);
 /* Whether a node with GPUs keeps its head-room when CPU-only work comes. */
 bool need_keeps_reserve(const struct need *need, const struct cluster *c, const struct cl_state *s);
 /* Positions of the GPUs that a task of this need gets on a node that fits it. */
-void need_pick_gpus(const struct need *need, const struct cluster *c, uint32_t node,
+void need_pick_gpus(struct needs *needs, const struct need *need, struct cluster *c, uint32_t node,
                     uint16_t *ret_positions);
 static inline uint32_t role_gpu_count(const struct sched_role *role)
 {
@@ -146,8 +169,23 @@ static inline uint32_t role_gpu_count(const struct sched_role *role)
            : role->gpu_milli <= 1000 ? 1
                                      : (uint32_t)(role->gpu_milli / 1000);
 }
-/* score.c: the score of a state that fits. */
-int64_t score_state(const struct need *need, const struct cluster *c, const struct cl_state *s);
+
+/* ---- score.c, mix.c: what suits best ---- */
+
+int64_t score_state(struct needs *needs, const struct need *need, const struct cluster *c,
+                    struct cl_state *s);
+/* The best GPU for a share of one, and its score; SCHED_NONE when none fits. */
+uint32_t score_share(struct needs *needs, const struct need *need, const struct cluster *c,
+                     struct cl_state *s, int64_t *ret_score);
+
+/* False when the table is full. After all are in, mix_draw once. */
+bool mix_add(struct mix *mix, struct need *need, uint64_t weight);
+void mix_draw(struct mix *mix);
+/* Free GPU thousandths x 1024 of a state that the usual demand would leave unused, now and after a
+ * task came (gpu: position for a share; SCHED_NONE: the tightest). */
+int64_t mix_waste(struct mix *mix, const struct cluster *c, struct cl_state *s);
+int64_t mix_waste_after(struct mix *mix, const struct cluster *c, const struct cl_state *s,
+                        const struct sched_role *role, uint32_t gpu);
 
 /* ---- place.c: gangs ---- */
 
@@ -192,7 +230,7 @@ struct pass {
     struct arena *arena;
     struct held held;
     struct cluster now;
-    struct needs needs;
+    struct needs needs;         /* with the demand of all work in the input */
     struct cluster empty, empty_all; /* made when an explanation wants them */
     struct needs empty_needs, empty_all_needs;
     bool has_empty, has_empty_all;

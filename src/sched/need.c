@@ -132,6 +132,19 @@ struct need *needs_get(struct needs *needs, const struct cluster *c, const struc
     return need;
 }
 
+bool needs_add_demand(struct needs *needs, const struct cluster *c,
+                      const struct sched_shape *shape, uint64_t weight)
+{
+    for (uint32_t r = 0; r < shape->role_count; r++) {
+        const struct sched_role *role = &shape->roles[r];
+        struct need *need = needs_get(needs, c, role, SCHED_NONE, SCHED_NONE);
+        if (need == NULL)
+            return false;
+        mix_add(&needs->mix, need, weight * role->count);
+    }
+    return true;
+}
+
 /* ---- states ---- */
 
 static bool has_gpus(const struct cl_state *s, uint32_t gpu_count, int64_t milli)
@@ -192,29 +205,19 @@ static int64_t *score_slot(struct needs *needs, struct need *need, uint32_t stat
     return &need->scores[chunk][state % NEED_CHUNK];
 }
 
-int64_t need_score(struct needs *needs, struct need *need, const struct cluster *c, uint32_t state)
+int64_t need_score(struct needs *needs, struct need *need, struct cluster *c, uint32_t state)
 {
     int64_t *slot = score_slot(needs, need, state);
     if (slot != NULL && *slot != INT64_MIN)
         return *slot;
-    const struct cl_state *s = &c->states[state];
-    int64_t score = need_fits(need, c, s) ? score_state(need, c, s) : NEED_NO_FIT;
+    struct cl_state *s = &c->states[state];
+    int64_t score = need_fits(need, c, s) ? score_state(needs, need, c, s) : NEED_NO_FIT;
     if (slot != NULL)
         *slot = score; /* without memory it is only slower */
     return score;
 }
 
 /* ---- which GPUs ---- */
-
-static uint32_t best_share(const int16_t *gpus, uint32_t gpu_count, int64_t milli)
-{
-    uint32_t best = SCHED_NONE;
-    for (uint32_t i = 0; i < gpu_count; i++) {
-        if (gpus[i] >= milli && (best == SCHED_NONE || gpus[i] < gpus[best]))
-            best = i;
-    }
-    return best;
-}
 
 struct island { /* GPUs that reach each other well */
     uint16_t link;
@@ -261,16 +264,17 @@ static struct island find_island(const struct sched_node *node, const int16_t *g
     return best;
 }
 
-void need_pick_gpus(const struct need *need, const struct cluster *c, uint32_t node,
+void need_pick_gpus(struct needs *needs, const struct need *need, struct cluster *c, uint32_t node,
                     uint16_t *ret_positions)
 {
-    const struct cl_state *s = cluster_state(c, node);
+    struct cl_state *s = &c->states[c->state_of[node]];
+    int64_t score = 0;
     const struct cl_class *k = &c->classes[s->class_id];
     uint32_t want = role_gpu_count(need->role), got = 0;
     if (want == 0)
         return;
     if (need->role->gpu_milli < 1000) {
-        ret_positions[0] = (uint16_t)best_share(s->gpus, k->gpu_count, need->role->gpu_milli);
+        ret_positions[0] = (uint16_t)score_share(needs, need, c, s, &score);
         return;
     }
     struct island island = {.is_any = true};

@@ -75,7 +75,7 @@ static int place_task(struct placer *p, struct need *need, uint32_t role)
     uint16_t *gpus = arena_array(p->c->arena, gpu_count, sizeof(*gpus));
     if (gpus == NULL)
         return PLACE_SHORT;
-    need_pick_gpus(need, p->c, node, gpus);
+    need_pick_gpus(p->needs, need, p->c, node, gpus);
     struct sched_slot *slot = &p->slots[p->slot_count];
     *slot = (struct sched_slot){
         .role = role,

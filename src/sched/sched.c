@@ -44,6 +44,28 @@ static uint32_t *sort_waiting(struct pass *p)
     return order;
 }
 
+/* All work in sight, waiting and running, is the demand that placement is kept fit for. */
+static bool fill_mix(struct pass *p)
+{
+    const struct sched_input *in = p->in;
+    uint32_t *counts = arena_array(p->arena, p->kind_count, sizeof(*counts));
+    if (counts == NULL)
+        return false;
+    for (uint32_t i = 0; i < in->waiting_count; i++)
+        counts[p->kind_of[i]]++;
+    for (uint32_t k = 0; k < p->kind_count; k++) {
+        if (p->kinds[k].fault == NULL && !needs_add_demand(&p->needs, &p->now, p->kinds[k].shape, counts[k]))
+            return false;
+    }
+    for (uint32_t i = 0; i < in->running_count; i++) {
+        if (shape_fault(in->running[i].shape, p->arena) == NULL &&
+            !needs_add_demand(&p->needs, &p->now, in->running[i].shape, 1))
+            return false;
+    }
+    mix_draw(&p->needs.mix);
+    return true;
+}
+
 /* ---- the walk ---- */
 
 struct output {
@@ -132,7 +154,8 @@ int sched_run(const struct sched_input *in, struct arena *arena, struct sched_pl
     out.holds = arena_array(arena, in->waiting_count, sizeof(*out.holds));
     uint32_t *order = sort_waiting(&p);
     if (out.actions == NULL || out.holds == NULL || order == NULL || !kinds_fill(&p) ||
-        !cluster_init(&p.now, in, &p.held, CL_NOW, arena) || !needs_init(&p.needs, arena))
+        !cluster_init(&p.now, in, &p.held, CL_NOW, arena) || !needs_init(&p.needs, arena) ||
+        !fill_mix(&p))
         return nomem(err);
     for (uint32_t i = 0; i < in->waiting_count; i++) {
         if (!decide(&p, order[i], &out))

@@ -33,14 +33,16 @@ static void test_shares_fill_used_gpus_first(void **state)
     world_expect(&w, "start 1 0@n1:0/500\nstart 2 0@n1:1/500\n");
 }
 
-static void test_share_takes_the_tightest_gpu(void **state)
+static void test_share_leaves_room_for_larger_shares(void **state)
 {
     world_node(&w, "n1", 16, 64, 3, 0);
     struct sched_gpu *gpus = world_gpus(&w, 0);
     gpus[0].used_milli = 200;
     gpus[1].used_milli = 600;
+    gpus[2].used_milli = 1000;
     world_wait(&w, world_shape(&w, 1, 1000, 1, 300));
-    world_expect(&w, "start 1 0@n1:1/300\n");
+    world_wait(&w, world_shape(&w, 1, 1000, 1, 800));
+    world_expect(&w, "start 1 0@n1:1/300\nstart 2 0@n1:0/800\n");
 }
 
 static void test_model_and_gpu_memory(void **state)
@@ -203,7 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_whole_gpus_fill_used_nodes_first),
         TEST(test_shares_fill_used_gpus_first),
-        TEST(test_share_takes_the_tightest_gpu),
+        TEST(test_share_leaves_room_for_larger_shares),
         TEST(test_model_and_gpu_memory),
         TEST(test_cpu_work_stays_off_gpu_nodes),
         TEST(test_cpu_work_takes_what_busy_gpus_leave),
