@@ -1,16 +1,11 @@
 /*
  * listen: sockets that accept streams.
  */
-#include <errno.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
-#include "base/str.h"
 #include "ev/internal.h"
+#include "os/sock.h"
 
-#define BACKLOG 1024
+#define BACKLOG         1024
+#define ACCEPT_AGAIN_MS 100
 
 struct ev_listener {
     union {
@@ -23,17 +18,24 @@ struct ev_listener {
     struct ev_tls *tls;
     ev_accept_fn *fn;
     void *arg;
+    uv_timer_t again;
+    int open_handles;
     bool is_unix;
 };
 
-static void on_connection(uv_stream_t *server, int status)
+static void try_again(uv_timer_t *timer);
+
+/* Takes one waiting connection. libuv gives no more before this one is taken, so what fails for
+ * want of memory is tried again. */
+static void accept_one(struct ev_listener *l)
 {
-    struct ev_listener *l = server->data;
     struct err err = {0};
-    struct ev_stream *s = status == 0 ? stream_new(l->loop, l->is_unix) : NULL;
-    if (!s)
+    struct ev_stream *s = stream_new(l->loop, l->is_unix);
+    if (!s) {
+        uv_timer_start(&l->again, try_again, ACCEPT_AGAIN_MS, 0);
         return;
-    if (uv_accept(server, &s->uv.stream) < 0 ||
+    }
+    if (uv_accept(&l->uv.stream, &s->uv.stream) < 0 ||
         (l->tls && stream_start_tls(s, l->tls, NULL, &err) < 0)) {
         ev_stream_close(s);
         return;
@@ -43,59 +45,47 @@ static void on_connection(uv_stream_t *server, int status)
     l->fn(l->arg, s);
 }
 
+static void try_again(uv_timer_t *timer)
+{
+    accept_one(timer->data);
+}
+
+static void on_connection(uv_stream_t *server, int status)
+{
+    if (status == 0)
+        accept_one(server->data);
+}
+
 static void closed(uv_handle_t *handle)
 {
-    mem_free(handle->data);
+    struct ev_listener *l = handle->data;
+    if (--l->open_handles == 0)
+        mem_free(l);
 }
 
 struct ev_listener *ev_listener_close(struct ev_listener *l)
 {
-    if (l)
+    if (l) {
         uv_close(&l->uv.handle, closed);
+        uv_close((uv_handle_t *)&l->again, closed);
+    }
     return NULL;
 }
 
-/* A socket file that nobody answers on is left over from a process that was killed. */
-static int clear_stale(const char *path, struct err *err)
+static int bind_listener(struct ev_listener *l, const struct ev_address *at, int mode,
+                         struct err *err)
 {
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(addr.sun_path)) {
-        err_set(err, BERR_INVALID, "the socket path %s is longer than %zu bytes", path,
-                sizeof(addr.sun_path) - 1);
-        return err_hint(err, "choose a shorter data directory");
-    }
-    str_copy(addr.sun_path, sizeof(addr.sun_path), path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int rc = fd < 0 ? -1 : connect(fd, (struct sockaddr *)&addr, sizeof(addr));
-    int why = errno;
-    if (fd >= 0)
-        close(fd);
-    if (rc == 0)
-        return err_set(err, BERR_CONFLICT, "another process listens on %s", path);
-    if (why == ECONNREFUSED)
-        unlink(path);
-    return 0;
-}
-
-static int bind_unix(struct ev_listener *l, const char *path, int mode, struct err *err)
-{
-    int rc = clear_stale(path, err);
+    cleanup(fd_closep) int fd = -1;
+    int rc = l->is_unix ? os_sock_listen_unix(at->unix_path, (mode_t)mode, &fd, err)
+                        : os_sock_listen_tcp(at->host, at->port, &fd, err);
     if (rc < 0)
         return rc;
-    mode_t old = umask(0777 & ~(mode_t)mode);
-    rc = uv_pipe_bind(&l->uv.pipe, path);
-    umask(old);
-    return rc < 0 ? err_errno(err, -rc, "%s", path) : 0;
-}
-
-static int bind_tcp(struct ev_listener *l, const char *host, uint16_t port, struct err *err)
-{
-    struct sockaddr_storage addr;
-    if (uv_ip4_addr(host, port, (struct sockaddr_in *)&addr) < 0 &&
-        uv_ip6_addr(host, port, (struct sockaddr_in6 *)&addr) < 0)
-        return err_set(err, BERR_INVALID, "\"%s\" is not an address to listen on", host);
-    int rc = uv_tcp_bind(&l->uv.tcp, (const struct sockaddr *)&addr, 0);
-    return rc < 0 ? err_errno(err, -rc, "%s:%u", host, port) : 0;
+    rc = l->is_unix ? uv_pipe_open(&l->uv.pipe, fd) : uv_tcp_open(&l->uv.tcp, fd);
+    if (rc < 0)
+        return err_errno(err, -rc, "listening");
+    fd = -1; /* the handle's */
+    rc = uv_listen(&l->uv.stream, BACKLOG, on_connection);
+    return rc < 0 ? err_errno(err, -rc, "listening") : 0;
 }
 
 int ev_listen(struct ev_loop *loop, const struct ev_address *at, int mode, struct ev_tls *tls,
@@ -109,21 +99,14 @@ int ev_listen(struct ev_loop *loop, const struct ev_address *at, int mode, struc
     l->fn = fn;
     l->arg = arg;
     l->is_unix = at->unix_path != NULL;
+    l->open_handles = 2;
     if (l->is_unix)
         uv_pipe_init(ev_loop_uv(loop), &l->uv.pipe, 0);
     else
         uv_tcp_init(ev_loop_uv(loop), &l->uv.tcp);
-    l->uv.handle.data = l;
-    int rc = l->is_unix ? bind_unix(l, at->unix_path, mode, err)
-                        : bind_tcp(l, at->host, at->port, err);
-    if (rc == 0) {
-        rc = uv_listen(&l->uv.stream, BACKLOG, on_connection);
-        if (rc == UV_EADDRINUSE)
-            rc = err_set(err, BERR_CONFLICT, "port %u of %s is taken by another program",
-                         at->port, at->host);
-        else if (rc < 0)
-            rc = err_errno(err, -rc, "listening");
-    }
+    uv_timer_init(ev_loop_uv(loop), &l->again);
+    l->uv.handle.data = l->again.data = l;
+    int rc = bind_listener(l, at, mode, err);
     if (rc < 0) {
         ev_listener_close(l);
         return rc;
@@ -134,9 +117,6 @@ int ev_listen(struct ev_loop *loop, const struct ev_address *at, int mode, struc
 
 uint16_t ev_listener_port(const struct ev_listener *l)
 {
-    struct sockaddr_storage addr;
-    int len = sizeof(addr);
-    if (l->is_unix || uv_tcp_getsockname(&l->uv.tcp, (struct sockaddr *)&addr, &len) < 0)
-        return 0;
-    return ntohs(((struct sockaddr_in *)&addr)->sin_port); /* same place in sockaddr_in6 */
+    uv_os_fd_t fd;
+    return uv_fileno(&l->uv.handle, &fd) < 0 ? 0 : os_sock_port(fd);
 }

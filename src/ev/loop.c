@@ -19,10 +19,15 @@ struct ev_loop {
     VEC(struct post) posts; /* under lock */
     struct ev_stream *soon, **soon_end;
     struct buf cipher;
+    struct sig *signals;
+    bool stopped;
+    char read_buffer[EV_READ_BYTES];
+    char clear_buffer[SSL3_RT_MAX_PLAIN_LENGTH];
 };
 
 struct sig {
     uv_signal_t uv;
+    struct sig *next;
     ev_signal_fn *fn;
     void *arg;
 };
@@ -55,6 +60,16 @@ void loop_soon(struct ev_loop *loop, struct ev_stream *s)
 struct buf *loop_cipher(struct ev_loop *loop)
 {
     return &loop->cipher;
+}
+
+char *loop_read_buffer(struct ev_loop *loop)
+{
+    return loop->read_buffer;
+}
+
+char *loop_clear_buffer(struct ev_loop *loop)
+{
+    return loop->clear_buffer;
 }
 
 static void run_posts(uv_async_t *async)
@@ -94,19 +109,35 @@ int ev_loop_new(struct ev_loop **ret, struct err *err)
     return 0;
 }
 
+static bool has_posts(struct ev_loop *loop)
+{
+    pthread_mutex_lock(&loop->lock);
+    bool has = loop->posts.len > 0;
+    pthread_mutex_unlock(&loop->lock);
+    return has;
+}
+
+/* The async handle does not keep the loop running, but what was posted does. */
 void ev_loop_run(struct ev_loop *loop)
 {
+    loop->stopped = false;
     uv_run(&loop->uv, UV_RUN_DEFAULT);
+    while (!loop->stopped && has_posts(loop)) {
+        run_posts(&loop->async);
+        uv_run(&loop->uv, UV_RUN_DEFAULT);
+    }
 }
 
 void ev_loop_stop(struct ev_loop *loop)
 {
+    loop->stopped = true;
     uv_stop(&loop->uv);
 }
 
 void ev_loop_poll(struct ev_loop *loop)
 {
-    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    if (uv_run(&loop->uv, UV_RUN_NOWAIT) == 0)
+        run_posts(&loop->async);
 }
 
 /* What is still open at the end belongs to objects that nobody freed: their memory goes with the
@@ -114,8 +145,14 @@ void ev_loop_poll(struct ev_loop *loop)
 static void close_handle(uv_handle_t *handle, void *arg)
 {
     (void)arg;
-    if (!stream_end_linger(handle) && !uv_is_closing(handle))
+    if (!uv_is_closing(handle))
         uv_close(handle, NULL);
+}
+
+static void end_linger(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    stream_end_linger(handle);
 }
 
 struct ev_loop *ev_loop_free(struct ev_loop *loop)
@@ -123,11 +160,16 @@ struct ev_loop *ev_loop_free(struct ev_loop *loop)
     if (!loop)
         return NULL;
     run_posts(&loop->async);
+    uv_walk(&loop->uv, end_linger, NULL);
     uv_walk(&loop->uv, close_handle, NULL);
     while (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0)
         ;
     run_posts(&loop->async); /* streams that waited for it are freed */
     uv_loop_close(&loop->uv);
+    for (struct sig *s = loop->signals, *next; s; s = next) {
+        next = s->next;
+        mem_free(s);
+    }
     buf_done(&loop->cipher);
     pthread_mutex_destroy(&loop->lock);
     vec_done(&loop->posts);
@@ -172,6 +214,8 @@ int ev_signal(struct ev_loop *loop, int signum, ev_signal_fn *fn, void *arg, str
     s->arg = arg;
     uv_signal_init(&loop->uv, &s->uv);
     s->uv.data = s;
+    s->next = loop->signals;
+    loop->signals = s;
     int rc = uv_signal_start(&s->uv, on_signal, signum);
     uv_unref((uv_handle_t *)&s->uv);
     return rc < 0 ? err_errno(err, -rc, "signal %d", signum) : 0;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include "base/str.h"
 #include "ev/internal.h"
 
 struct write_req {
@@ -93,12 +94,20 @@ static void fail_uv(struct ev_stream *s, int rc)
 
 /* ---- reading ---- */
 
-/* One buffer for the whole loop: data is used up inside the callback. */
 static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
 {
-    static char shared[65536];
-    (void)handle, (void)suggested;
-    *ret = uv_buf_init(shared, sizeof(shared));
+    struct ev_stream *s = handle->data;
+    (void)suggested;
+    *ret = uv_buf_init(loop_read_buffer(s->loop), EV_READ_BYTES);
+}
+
+/* Once: TLS says it itself before the connection does. */
+void stream_tell_eof(struct ev_stream *s)
+{
+    bool again = s->eof_told;
+    s->eof_told = true;
+    if (!again && s->events.on_eof)
+        s->events.on_eof(s->arg);
 }
 
 static void on_read(uv_stream_t *uv, ssize_t n, const uv_buf_t *buf)
@@ -112,13 +121,13 @@ static void on_read(uv_stream_t *uv, ssize_t n, const uv_buf_t *buf)
         uv_read_stop(uv);
         if (s->close_soon)
             ev_stream_close_soon(s);
-        else if (s->events.on_eof)
-            s->events.on_eof(s->arg);
+        else
+            stream_tell_eof(s);
         return;
     }
     if (n < 0)
         fail_uv(s, (int)n);
-    else if (s->close_soon)
+    else if (s->close_soon && !s->plain.len)
         return; /* only its end is waited for */
     else if (s->ssl)
         tls_feed(s, buf->base, (size_t)n);
@@ -148,8 +157,7 @@ static void pump(struct ev_stream *s);
 
 static void on_shutdown(uv_shutdown_t *req, int status)
 {
-    (void)status;
-    mem_free(req);
+    (void)req, (void)status;
 }
 
 static void send_shutdown(struct ev_stream *s)
@@ -157,13 +165,10 @@ static void send_shutdown(struct ev_stream *s)
     if (s->shut_sent || s->closing || s->broken)
         return;
     s->shut_sent = true;
-    uv_shutdown_t *req = mem_calloc(1, sizeof(*req));
-    if (req && uv_shutdown(req, &s->uv.stream, on_shutdown) < 0)
-        mem_free(req);
+    uv_shutdown(&s->shutdown, &s->uv.stream, on_shutdown); /* fails when nobody is there any more */
 }
 
-/* Everything queued has gone to the kernel. */
-static void drained(struct ev_stream *s)
+void stream_drained(struct ev_stream *s)
 {
     if (s->close_soon) {
         ev_stream_close_soon(s);
@@ -189,7 +194,7 @@ static void on_written(uv_write_t *uv, int status)
     else if (s->out.len)
         pump(s);
     else
-        drained(s);
+        stream_drained(s);
 }
 
 static void pump(struct ev_stream *s)
@@ -333,13 +338,11 @@ void ev_stream_close_soon(struct ev_stream *s)
     ev_stream_read(s, true);
 }
 
-bool stream_end_linger(uv_handle_t *handle)
+void stream_end_linger(uv_handle_t *handle)
 {
-    if (handle->type != UV_TIMER || ((uv_timer_t *)handle)->timer_cb != linger_over)
-        return false;
-    if (!uv_is_closing(handle))
+    if (handle->type == UV_TIMER && ((uv_timer_t *)handle)->timer_cb == linger_over &&
+        !uv_is_closing(handle))
         ev_stream_close(handle->data);
-    return true;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -378,8 +381,7 @@ bool ev_stream_is_loopback(struct ev_stream *s)
 {
     char peer[64];
     ev_stream_peer(s, peer);
-    return strncmp(peer, "127.", 4) == 0 || strcmp(peer, "::1") == 0 ||
-           strcmp(peer, "unix") == 0;
+    return strncmp(peer, "127.", 4) == 0 || strcmp(peer, "::1") == 0 || strcmp(peer, "unix") == 0;
 }
 
 int64_t ev_stream_peer_uid(struct ev_stream *s)
@@ -396,4 +398,14 @@ int64_t ev_stream_peer_uid(struct ev_stream *s)
 bool ev_stream_is_tls(const struct ev_stream *s)
 {
     return s->ssl != NULL;
+}
+
+bool ev_stream_fingerprint(const struct ev_stream *s, char ret[EV_FINGERPRINT_SIZE])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    X509 *cert = s->ssl ? SSL_get0_peer_certificate(s->ssl) : NULL;
+    if (!cert || X509_digest(cert, EVP_sha256(), digest, NULL) != 1)
+        return false;
+    str_to_hex(ret, digest, 32);
+    return true;
 }

@@ -19,9 +19,9 @@ struct ev_tls; /* tls.h */
 
 struct ev_stream_events {
     void (*on_data)(void *arg, const char *data, size_t len);
-    void (*on_eof)(void *arg);                         /* the peer sends no more */
+    void (*on_eof)(void *arg);                          /* the peer sends no more */
     void (*on_error)(void *arg, const struct err *err); /* it is broken: close it */
-    void (*on_drain)(void *arg);                       /* may be NULL */
+    void (*on_drain)(void *arg);                        /* may be NULL */
 };
 
 /* ---- making ---- */
@@ -72,5 +72,7 @@ bool ev_stream_is_loopback(struct ev_stream *s);
 /* Effective uid of a unix peer, -1 otherwise. */
 int64_t ev_stream_peer_uid(struct ev_stream *s);
 bool ev_stream_is_tls(const struct ev_stream *s);
+/* Of a server's certificate once the handshake is done (65 bytes, see tls.h); false without one. */
+bool ev_stream_fingerprint(const struct ev_stream *s, char ret[65]);
 
 #endif

@@ -10,7 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/str.h"
 #include "ev/internal.h"
+#include "os/entropy.h"
 
 static int fail(struct err *err, enum berr code, const char *what, const char *path)
 {
@@ -55,8 +57,7 @@ static int new_context(bool server, struct ev_tls **ret, struct err *err)
     return 0;
 }
 
-int ev_tls_server(const char *cert_path, const char *key_path, struct ev_tls **ret,
-                  struct err *err)
+int ev_tls_server(const char *cert_path, const char *key_path, struct ev_tls **ret, struct err *err)
 {
     struct ev_tls *tls = NULL;
     int rc = new_context(true, &tls, err);
@@ -97,6 +98,74 @@ int ev_tls_client(const char *ca_path, struct ev_tls **ret, struct err *err)
     return 0;
 }
 
+/* ---- pinned ---- */
+
+static int check_pin(X509_STORE_CTX *store, void *arg)
+{
+    const struct ev_tls *tls = arg;
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    X509 *cert = X509_STORE_CTX_get0_cert(store);
+    if (cert && X509_digest(cert, EVP_sha256(), digest, NULL) == 1 &&
+        CRYPTO_memcmp(digest, tls->pin, sizeof(tls->pin)) == 0) {
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+        return 1;
+    }
+    X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+    return 0;
+}
+
+static bool parse_fingerprint(const char *text, unsigned char ret[32])
+{
+    char digits[EV_FINGERPRINT_SIZE];
+    size_t n = 0;
+    for (; *text; text++) {
+        char c = *text >= 'A' && *text <= 'F' ? (char)(*text + 32) : *text;
+        if (c == ':')
+            continue;
+        if (n == sizeof(digits) - 1)
+            return false;
+        digits[n++] = c;
+    }
+    digits[n] = '\0';
+    return str_from_hex(ret, 32, digits);
+}
+
+int ev_tls_client_pinned(const char *fingerprint, struct ev_tls **ret, struct err *err)
+{
+    struct ev_tls *tls = NULL;
+    unsigned char pin[32];
+    if (!parse_fingerprint(fingerprint, pin))
+        return err_set(err, BERR_INVALID, "\"%s\" is not a fingerprint of 64 hex digits",
+                       fingerprint);
+    int rc = new_context(false, &tls, err);
+    if (rc < 0)
+        return rc;
+    memcpy(tls->pin, pin, sizeof(pin));
+    SSL_CTX_set_verify(tls->ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_cert_verify_callback(tls->ctx, check_pin, tls);
+    SSL_CTX_set_alpn_protos(tls->ctx, (const unsigned char *)"\x08http/1.1", 9);
+    *ret = tls;
+    return 0;
+}
+
+int ev_tls_fingerprint(const char *cert_path, char ret[EV_FINGERPRINT_SIZE], struct err *err)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    FILE *file = fopen(cert_path, "re");
+    if (!file)
+        return err_errno(err, errno, "%s", cert_path);
+    ERR_clear_error();
+    X509 *cert = PEM_read_X509(file, NULL, NULL, NULL);
+    fclose(file);
+    int rc = 0;
+    if (!cert || X509_digest(cert, EVP_sha256(), digest, NULL) != 1)
+        rc = fail(err, BERR_INVALID, "no usable certificate in", cert_path);
+    else
+        str_to_hex(ret, digest, 32);
+    X509_free(cert);
+    return rc;
+}
+
 struct ev_tls *ev_tls_free(struct ev_tls *tls)
 {
     if (tls) {
@@ -135,10 +204,8 @@ static bool fill_certificate(X509 *cert, EVP_PKEY *key, const char *names)
     struct buf alt = BUF(4096);
     unsigned char serial[16] = {0};
     alt_names(names, &alt);
-    FILE *random = fopen("/dev/urandom", "rb");
-    bool ok = random && fread(serial, 1, 8, random) == 8 && !buf_is_failed(&alt);
-    if (random)
-        fclose(random);
+    os_random_bytes(serial, 8);
+    bool ok = !buf_is_failed(&alt);
     serial[0] &= 0x7f;
     BIGNUM *number = BN_bin2bn(serial, 8, NULL);
     ok = ok && number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(cert));

@@ -15,7 +15,14 @@ int ev_tls_server(const char *cert_path, const char *key_path, struct ev_tls **r
 /* Checks the server against the system's authorities and, when given, a PEM file of own ones;
  * the host's name must match. */
 int ev_tls_client(const char *ca_path, struct ev_tls **ret, struct err *err);
-struct ev_tls *ev_tls_free(struct ev_tls *tls);
+/* Accepts exactly the certificate with this fingerprint (64 hex digits, the SHA-256 of its DER form;
+ * colons allowed), whatever it says about names, issuer and time: for self-made certificates. */
+int ev_tls_client_pinned(const char *fingerprint, struct ev_tls **ret, struct err *err);
+struct ev_tls *ev_tls_free(struct ev_tls *tls); /* NULL allowed */
+
+/* The fingerprint of the first certificate in a PEM file. */
+#define EV_FINGERPRINT_SIZE 65
+int ev_tls_fingerprint(const char *cert_path, char ret[EV_FINGERPRINT_SIZE], struct err *err);
 
 /* Makes a key and a certificate for these names (comma-separated; addresses too) that signs
  * itself, good for two years, into two files (key 0600). Existing files are replaced. */

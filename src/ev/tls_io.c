@@ -69,6 +69,15 @@ static void make_method(void)
     bio_method = m;
 }
 
+/* Whom the certificate must name; an address is never sent as a name (RFC 6066 3). */
+static bool expect_host(SSL *ssl, const char *host)
+{
+    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1)
+        return true;
+    ERR_clear_error();
+    return SSL_set_tlsext_host_name(ssl, host) == 1 && SSL_set1_host(ssl, host) == 1;
+}
+
 int stream_start_tls(struct ev_stream *s, struct ev_tls *tls, const char *host, struct err *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -86,9 +95,7 @@ int stream_start_tls(struct ev_stream *s, struct ev_tls *tls, const char *host, 
         SSL_set_accept_state(s->ssl);
     } else {
         SSL_set_connect_state(s->ssl);
-        if (strspn(host, "0123456789.") != strlen(host) && !strchr(host, ':'))
-            SSL_set_tlsext_host_name(s->ssl, host); /* RFC 6066: never an address */
-        if (!SSL_set1_host(s->ssl, host))
+        if (!expect_host(s->ssl, host))
             return err_set(err, BERR_NOMEM, "out of memory");
         SSL_do_handshake(s->ssl);
         tls_flush(s);
@@ -144,13 +151,11 @@ static void finish_handshake(struct ev_stream *s)
         tls_write(s, s->plain.data, s->plain.len);
     buf_done(&s->plain);
     buf_init(&s->plain, EV_QUEUE_MAX);
-    if (s->shut)
+    if (s->shut || s->close_soon)
         tls_close_notify(s);
     tls_flush(s);
-    if (ev_stream_queued(s))
-        return;
-    if (s->events.on_drain)
-        s->events.on_drain(s->arg);
+    if (!ev_stream_queued(s))
+        stream_drained(s);
 }
 
 void tls_close_notify(struct ev_stream *s)
@@ -167,16 +172,16 @@ void tls_close_notify(struct ev_stream *s)
 
 static bool may_go_on(const struct ev_stream *s)
 {
-    return !s->closing && !s->broken && !s->close_soon;
+    return !s->closing && !s->broken;
 }
 
 /* Decrypts one record and gives it out; false when there is no whole one, or never will be. */
 static bool take_record(struct ev_stream *s)
 {
-    static char clear[SSL3_RT_MAX_PLAIN_LENGTH]; /* used up inside the callback */
+    char *clear = loop_clear_buffer(s->loop);
     size_t n = 0;
     ERR_clear_error();
-    int ok = SSL_read_ex(s->ssl, clear, sizeof(clear), &n);
+    int ok = SSL_read_ex(s->ssl, clear, SSL3_RT_MAX_PLAIN_LENGTH, &n);
     int why = ok ? SSL_ERROR_NONE : SSL_get_error(s->ssl, ok);
     tls_flush(s);
     if (may_go_on(s))
@@ -192,8 +197,8 @@ static bool take_record(struct ev_stream *s)
         return false;
     if (why != SSL_ERROR_ZERO_RETURN)
         fail_tls(s, "TLS");
-    else if (s->events.on_eof)
-        s->events.on_eof(s->arg);
+    else
+        stream_tell_eof(s);
     return false;
 }
 
