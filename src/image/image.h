@@ -39,7 +39,8 @@ typedef void image_saved_fn(void *arg, int rc, const struct err *err);
  * at once or later, on the loop thread. */
 struct image_ops {
     void *arg;
-    /* Writes (or with `removed` deletes) the row with an event; done when durable. */
+    /* Writes (or with `removed` deletes) the row, with an event unless event_type is NULL; done when
+     * durable. */
     void (*persist)(void *arg, const struct image *image, bool removed, const char *event_type,
                     const char *event_text, image_saved_fn *done, void *done_arg);
     /* Sends a verb to the runner. UNAVAILABLE while it is away: the manager tries again. */
@@ -70,13 +71,11 @@ void image_mgr_start(struct image_mgr *m);
 
 /* ---- making ---- */
 
-/* Decoded from {"from":"debian:bookworm","packages":[…],"pip":[…],"no_cache":false} */
 struct image_build_spec {
     const char *from;            /* debian:bookworm, debian:trixie */
     struct js_strs packages, pip;
     bool no_cache;               /* build even when the same recipe has been built */
 };
-extern const struct js_table image_build_table;
 
 /* Both answer through done once the row is durable (MAKING; or READY when there is nothing to do),
  * or with INVALID, field and hint. ref "name[:tag]". Of a pull `name` may be NULL: the last part of

@@ -7,18 +7,14 @@
 #define RECIPE_BYTES 512 /* what a row's source holds */
 #define PACKAGES_MAX 500
 
+/* Of the canonical text; the request's own table is the API's. */
 static const struct js_field build_fields[] = {
-    {"from", JS_STR, offsetof(struct image_build_spec, from), .flags = JS_REQUIRED, .max = 64,
-     .doc = "what to start from", .example = "\"debian:bookworm\""},
-    {"packages", JS_STRS, offsetof(struct image_build_spec, packages), .max = PACKAGES_MAX,
-     .doc = "Debian packages to install", .example = "[\"python3-numpy\"]"},
-    {"pip", JS_STRS, offsetof(struct image_build_spec, pip), .max = PACKAGES_MAX,
-     .doc = "Python packages to install: name or name==version", .example = "[\"rich==13.7.0\"]"},
-    {"no_cache", JS_BOOL, offsetof(struct image_build_spec, no_cache), .flags = JS_OMIT_EMPTY,
-     .doc = "build even when the same has been built"},
+    {"from", JS_STR, offsetof(struct image_build_spec, from), .flags = JS_REQUIRED, .max = 64},
+    {"packages", JS_STRS, offsetof(struct image_build_spec, packages), .max = PACKAGES_MAX},
+    {"pip", JS_STRS, offsetof(struct image_build_spec, pip), .max = PACKAGES_MAX},
 };
-const struct js_table image_build_table =
-    JS_TABLE("ImageBuild", struct image_build_spec, build_fields);
+static const struct js_table recipe_table =
+    JS_TABLE("Recipe", struct image_build_spec, build_fields);
 
 static const char *const froms[] = {"debian:bookworm", "debian:trixie"};
 
@@ -147,7 +143,7 @@ int recipe_read(const char *text, struct arena *arena, struct recipe *ret, struc
     struct image_build_spec spec = {0};
     int rc = js_parse_json(text, strlen(text), &doc, err);
     if (rc == 0)
-        rc = js_decode_own(doc, js_root(doc), &image_build_table, arena, &spec, err);
+        rc = js_decode_own(doc, js_root(doc), &recipe_table, arena, &spec, err);
     if (rc != 0)
         return rc;
     uint64_t nonce = yyjson_get_uint(yyjson_obj_get(js_root(doc), "nonce"));
