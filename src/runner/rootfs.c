@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <linux/mount.h>
@@ -87,6 +88,18 @@ static int disk_mount(struct build *b, struct err *err)
     return rc != 0 ? rc : attach(b, mount_fd, "disk", err);
 }
 
+/* The field tells the client whose fault a failure is. */
+__attribute__((format(printf, 3, 4))) static int missing(struct err *err, const char *field,
+                                                         const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int rc = err_setv(err, BERR_NOT_FOUND, fmt, ap);
+    va_end(ap);
+    err_at(err, field, 0, 0);
+    return rc;
+}
+
 static int layer_mount(struct build *b, const char *digest, const char *name, struct err *err)
 {
     cleanup(fd_closep) int fd = -1;
@@ -141,7 +154,7 @@ static int code_mount(struct build *b, struct err *err)
     if (rc == 0)
         rc = os_mount_clone(AT_FDCWD, path, false, &fd, err);
     if (rc == -BERR_NOT_FOUND)
-        return err_set(err, BERR_NOT_FOUND, "the code %.12s is not on this machine", b->order->code);
+        return missing(err, "code", "the code %.12s is not on this machine", b->order->code);
     if (rc == 0)
         rc = os_mount_idmap(fd, map, err);
     if (rc == 0)
@@ -163,6 +176,8 @@ static int volumes_mount(struct build *b, struct err *err)
         char name[16];
         snprintf(name, sizeof(name), "v%zu", i);
         int rc = volume_mount(b->w->in, m[i].volume, b->idmap_fd, m[i].read_only, &fd, err);
+        if (rc == -BERR_NOT_FOUND)
+            err_at(err, "volumes", 0, 0);
         if (rc == 0)
             rc = attach(b, fd, name, err);
         if (rc != 0)
