@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -50,6 +51,7 @@ static void runner_start(struct driver *d, const char *extra)
     d->runner = fork();
     if (d->runner != 0)
         return;
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* not longer than the test */
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     dup2(fd, 2);
     execl(d->program, d->program, "--data", d->data, extra, NULL);
