@@ -15,4 +15,7 @@ struct os_clock {
 
 const struct os_clock *os_clock_real(void);
 
+/* For programs without an event loop: waiting for what the kernel gives no event of. */
+void os_sleep_ms(int ms);
+
 #endif

@@ -15,13 +15,14 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "os/cgroup.h"
+#include "os/clock.h"
 #include "os/mount.h"
 #include "runner/clear.h"
 #include "runner/net.h"
 #include "runner/server.h"
 
 #define LOCK_TRIES 100
-#define LOCK_WAIT_US 100000
+#define LOCK_WAIT_MS 100
 
 struct options {
     const char *data;
@@ -57,7 +58,7 @@ static int lock_take(const struct instance *in, struct err *err)
             return err_errno(err, errno, "cannot lock %s", in->data);
         if (i >= LOCK_TRIES)
             return err_set(err, BERR_CONFLICT, "another berth-runner works on %s", in->data);
-        usleep(LOCK_WAIT_US);
+        os_sleep_ms(LOCK_WAIT_MS);
     }
     return 0;
 }

@@ -8,11 +8,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "os/clock.h"
 
 #define OUT_MAX (8 * 1024 * 1024)
 #define TICK_MS 1000
@@ -27,9 +27,7 @@ struct client {
 
 int64_t runner_mono_ms(void)
 {
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+    return os_clock_real()->mono_ms(NULL);
 }
 
 /* ---- watches ---- */

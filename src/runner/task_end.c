@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/units.h"
 #include "os/cgroup.h"
+#include "os/clock.h"
 #include "os/link.h"
 #include "os/loop.h"
 #include "os/pidfd.h"
@@ -26,9 +26,7 @@
 
 int64_t task_now_ms(void)
 {
-    struct timespec ts;
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+    return os_clock_real()->wall_ms(NULL);
 }
 
 /* ---- start ---- */
@@ -161,7 +159,7 @@ static int disk_release(const struct instance *in, const char *key, struct err *
         close(loop.fd);
         if (waited_ms >= LOOP_TIMEOUT_MS)
             return err_set(err, BERR_TIMEOUT, "the disk of task %s is still in use", key);
-        usleep(5000);
+        os_sleep_ms(5);
     }
 }
 

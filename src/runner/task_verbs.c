@@ -13,6 +13,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "os/cgroup.h"
+#include "os/clock.h"
 #include "os/pidfd.h"
 #include "runner/files.h"
 #include "runner/task.h"
@@ -149,11 +150,11 @@ static pid_t exec_start(const char *const argv[], int out_fd)
 /* Reads until the end, keeping the first bytes; false when the time ran out. */
 static bool exec_read(int fd, int64_t timeout_ms, struct buf *out, bool *ret_cut)
 {
-    int64_t end = task_now_ms() + timeout_ms;
+    int64_t end = os_clock_real()->mono_ms(NULL) + timeout_ms;
     for (;;) {
         char chunk[8192];
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        int64_t left = end - task_now_ms();
+        int64_t left = end - os_clock_real()->mono_ms(NULL);
         if (left <= 0)
             return false;
         if (poll(&p, 1, (int)left) <= 0)

@@ -51,9 +51,7 @@ extern const struct wire_verb_info wire_verbs[WIRE_VERB_COUNT];
 
 /* ---- requests and replies ---- */
 
-struct wire_none {
-    bool unused;
-};
+struct wire_none { bool unused; };
 
 struct wire_hello {
     uint64_t version;     /* WIRE_VERSION; another one is refused with UNSUPPORTED */
@@ -77,9 +75,7 @@ const char *wire_key_format(char dst[WIRE_KEY_TEXT_SIZE], const struct wire_key 
 bool wire_key_parse(const char *s, struct wire_key *ret);
 bool wire_key_is_equal(const struct wire_key *a, const struct wire_key *b);
 
-struct wire_task_ref {
-    struct wire_key key;
-};
+struct wire_task_ref { struct wire_key key; };
 
 #define WIRE_TASK_STATE_LIST(X)                                                                    \
     X(PREPARING, "preparing")                                                                      \
@@ -227,7 +223,7 @@ struct wire_task_signal {
     uint64_t signal;         /* 1..64; KILL reaches every process of the task, others PID 1's child */
 };
 
-/* Runs a command beside the task's own, as its user; ends with it. */
+/* Runs a command beside the task's own; ends with it. */
 struct wire_exec {
     struct wire_key key;
     struct js_strs command;
