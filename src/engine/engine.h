@@ -35,62 +35,62 @@ struct os_clock;
 struct fake_world;
 struct engine; /* opaque, the driver's */
 
-#define ENGINE_ABILITY_LIST(X)                                                                     \
-    X(GANG, "gang")                 /* all tasks of an attempt start or none */                    \
-    X(PLACE, "place")               /* starts tasks where it is told */                            \
-    X(SUSPEND, "suspend")           /* freezes and thaws */                                        \
-    X(GPU_HOTPLUG, "gpu-hotplug")                                                                  \
-    X(FREEZE, "freeze")             /* makes an image layer of a task's changes */                 \
-    X(EXEC, "exec")                                                                                \
-    X(LOGS, "logs")                                                                                \
-    X(RESIZE, "resize")                                                                            \
-    X(OWN_QUEUE, "own-queue")                                                                      \
-    X(NET_ISOLATION, "net-isolation")                                                              \
+#define ENGINE_ABILITY_LIST(X)                                         \
+    X(GANG, "gang")       /* all tasks of an attempt start or none */  \
+    X(PLACE, "place")     /* starts tasks where it is told */          \
+    X(SUSPEND, "suspend") /* freezes and thaws */                      \
+    X(GPU_HOTPLUG, "gpu-hotplug")                                      \
+    X(FREEZE, "freeze") /* makes an image layer of a task's changes */ \
+    X(EXEC, "exec")                                                    \
+    X(LOGS, "logs")                                                    \
+    X(RESIZE, "resize")                                                \
+    X(OWN_QUEUE, "own-queue")                                          \
+    X(NET_ISOLATION, "net-isolation")                                  \
     X(DISK_LIMIT, "disk-limit")
 enum engine_ability_bit {
 #define X(sym, name) ENGINE_BIT_##sym,
     ENGINE_ABILITY_LIST(X)
 #undef X
 };
-#define ENGINE_CAN_GANG (1u << ENGINE_BIT_GANG)
-#define ENGINE_CAN_PLACE (1u << ENGINE_BIT_PLACE)
-#define ENGINE_CAN_SUSPEND (1u << ENGINE_BIT_SUSPEND)
-#define ENGINE_CAN_GPU_HOTPLUG (1u << ENGINE_BIT_GPU_HOTPLUG)
-#define ENGINE_CAN_FREEZE (1u << ENGINE_BIT_FREEZE)
-#define ENGINE_CAN_EXEC (1u << ENGINE_BIT_EXEC)
-#define ENGINE_CAN_LOGS (1u << ENGINE_BIT_LOGS)
-#define ENGINE_CAN_RESIZE (1u << ENGINE_BIT_RESIZE)
+#define ENGINE_CAN_GANG          (1u << ENGINE_BIT_GANG)
+#define ENGINE_CAN_PLACE         (1u << ENGINE_BIT_PLACE)
+#define ENGINE_CAN_SUSPEND       (1u << ENGINE_BIT_SUSPEND)
+#define ENGINE_CAN_GPU_HOTPLUG   (1u << ENGINE_BIT_GPU_HOTPLUG)
+#define ENGINE_CAN_FREEZE        (1u << ENGINE_BIT_FREEZE)
+#define ENGINE_CAN_EXEC          (1u << ENGINE_BIT_EXEC)
+#define ENGINE_CAN_LOGS          (1u << ENGINE_BIT_LOGS)
+#define ENGINE_CAN_RESIZE        (1u << ENGINE_BIT_RESIZE)
 #define ENGINE_CAN_NET_ISOLATION (1u << ENGINE_BIT_NET_ISOLATION)
-#define ENGINE_CAN_DISK_LIMIT (1u << ENGINE_BIT_DISK_LIMIT)
+#define ENGINE_CAN_DISK_LIMIT    (1u << ENGINE_BIT_DISK_LIMIT)
 
 /* One mount of a volume in every task. */
 struct engine_volume {
     struct volume_id id;
-    uint64_t size_bytes;       /* made on first use with this quota */
-    const char *path;          /* inside the task, absolute */
+    uint64_t size_bytes; /* made on first use with this quota */
+    const char *path;    /* inside the task, absolute */
     bool read_only;
 };
 
 /* One container to start. */
 struct engine_task {
-    uint32_t index, rank;      /* in the attempt, in the role */
+    uint32_t index, rank; /* in the attempt, in the role */
     const char *role;
-    const char *node;          /* with PLACE: where */
+    const char *node; /* with PLACE: where */
     uint32_t gpu_count;
-    const uint16_t *gpus;      /* node's GPU indexes */
+    const uint16_t *gpus; /* node's GPU indexes */
     int64_t cpu_milli;
     uint64_t memory_bytes, disk_bytes, shm_bytes;
     struct js_strs command;
-    struct js_pairs env;       /* complete: berth's own, the workload's, the role's */
-    const char *hostname;      /* ROLE-RANK: the name others of the attempt find it by */
+    struct js_pairs env;  /* complete: berth's own, the workload's, the role's */
+    const char *hostname; /* ROLE-RANK: the name others of the attempt find it by */
 };
 
 struct engine_start {
     struct attempt_key key;
-    int kind;                  /* enum workload_kind */
+    int kind; /* enum workload_kind */
     struct project_id project;
     const char *project_name;
-    uint32_t subnet;           /* project's network number */
+    uint32_t subnet; /* project's network number */
     bool internet;
     const char *user_name;     /* account inside, uid 1000, home /home/<user> */
     const struct image *image; /* ready */
@@ -100,23 +100,22 @@ struct engine_start {
     uint32_t volume_count;
     const struct engine_task *tasks;
     uint32_t task_count;
-    uint64_t log_max_bytes;    /* per task */
+    uint64_t log_max_bytes; /* per task */
 };
 
 /* ---- events ---- */
 
-#define ENGINE_EVENT_LIST(X)                                                                       \
-    X(CONNECTED) X(DISCONNECTED)                                                                   \
-    X(NODE)          /* node: new or changed */                                                    \
-    X(LIST_BEGIN) X(ATTEMPT_SEEN) X(LIST_END)                                                      \
-    X(PROGRESS)      /* text: a step of preparing, in words */                                     \
-    X(PREPARED)      /* image, code and volumes are in place */                                    \
-    X(TASK_STARTED)  /* task: its command was started; address known. One that cannot be executed may \
-                        be found out after that: GONE then says start-error */                                   \
-    X(TASK_ENDED)    /* task: exit facts and log length, both durable */                           \
-    X(SUSPENDED) X(RESUMED)                                                                        \
-    X(LOST)          /* out of sight; text why */                                                  \
-    X(GONE)          /* proof: nothing of the attempt runs or holds anything; reason and text when \
+#define ENGINE_EVENT_LIST(X)                                                                               \
+    X(CONNECTED)                                                                                           \
+    X(DISCONNECTED) X(NODE) /* node: new or changed */                                                     \
+        X(LIST_BEGIN) X(ATTEMPT_SEEN) X(LIST_END)                                                          \
+            X(PROGRESS) /* text: a step of preparing, in words */                                          \
+        X(PREPARED)     /* image, code and volumes are in place */                                         \
+        X(TASK_STARTED) /* task: its command was started; address known. One that cannot be executed may \
+                        be found out after that: GONE then says start-error */ \
+        X(TASK_ENDED)                   /* task: exit facts and log length, both durable */                \
+        X(SUSPENDED) X(RESUMED) X(LOST) /* out of sight; text why */                                       \
+        X(GONE) /* proof: nothing of the attempt runs or holds anything; reason and text when \
                         it ended by a failure of image, start or engine rather than by its tasks */
 enum engine_event_kind {
 #define X(sym) ENGINE_EV_##sym,
@@ -129,7 +128,7 @@ struct engine_task_facts {
     uint32_t index;
     bool started, ended;
     char address[48];
-    int exit_code, signal;     /* when ended; signal 0: none */
+    int exit_code, signal; /* when ended; signal 0: none */
     bool out_of_memory, disk_full;
     int64_t started_ms, ended_ms;
     uint64_t log_bytes;
@@ -138,11 +137,11 @@ struct engine_task_facts {
 struct engine_event {
     enum engine_event_kind kind;
     struct attempt_key key;
-    const struct node *node;                /* NODE */
-    const struct engine_task_facts *tasks;  /* TASK_*: one; ATTEMPT_SEEN: all */
+    const struct node *node;               /* NODE */
+    const struct engine_task_facts *tasks; /* TASK_*: one; ATTEMPT_SEEN: all */
     uint32_t task_count;
-    bool prepared, suspended, gone;         /* ATTEMPT_SEEN */
-    enum end_reason reason;                 /* GONE: END_NONE when the tasks' facts decide */
+    bool prepared, suspended, gone; /* ATTEMPT_SEEN */
+    enum end_reason reason;         /* GONE: END_NONE when the tasks' facts decide */
     const char *text;
 };
 
@@ -160,7 +159,7 @@ typedef void engine_log_fn(void *arg, int rc, const struct engine_log_chunk *chu
 
 /* Use of one attempt now. */
 struct engine_stats {
-    int64_t cpu_ms;            /* CPU time so far, all tasks */
+    int64_t cpu_ms; /* CPU time so far, all tasks */
     uint64_t memory_bytes, memory_peak_bytes, disk_bytes;
     uint32_t processes;
 };
@@ -168,9 +167,9 @@ typedef void engine_stats_fn(void *arg, int rc, const struct engine_stats *stats
                              const struct err *err);
 
 struct engine_config {
-    const char *site;          /* name of the site */
-    const char *data_dir;      /* the installation's data directory */
-    const char *socket;        /* local: the runner's */
+    const char *site;     /* name of the site */
+    const char *data_dir; /* the installation's data directory */
+    const char *socket;   /* local: the runner's */
     const struct os_clock *clock;
     struct fake_world *fake_world; /* fake: the world to connect to; NULL: one of its own */
 };

@@ -14,7 +14,7 @@
 
 /* ---- NVML ---- */
 
-typedef void *nvml_device;
+struct nvml_device; /* NVML's handle */
 
 enum {
     NVML_SUCCESS = 0,
@@ -52,16 +52,17 @@ struct nvml_process_v1 {
 typedef int nvml_plain_fn(void);
 typedef int nvml_text_fn(char *text, unsigned len);
 typedef int nvml_count_fn(unsigned *count);
-typedef int nvml_handle_fn(unsigned index, nvml_device *device);
-typedef int nvml_device_text_fn(nvml_device device, char *text, unsigned len);
-typedef int nvml_device_number_fn(nvml_device device, unsigned *number);
-typedef int nvml_memory_fn(nvml_device device, struct nvml_memory *memory);
-typedef int nvml_pci_fn(nvml_device device, struct nvml_pci *pci);
-typedef int nvml_p2p_fn(nvml_device a, nvml_device b, int index, int *status);
-typedef int nvml_ecc_fn(nvml_device device, int type, int counter, unsigned long long *count);
-typedef int nvml_remap_fn(nvml_device device, unsigned *corrected, unsigned *uncorrected,
+typedef int nvml_handle_fn(unsigned index, struct nvml_device **device);
+typedef int nvml_device_text_fn(struct nvml_device *device, char *text, unsigned len);
+typedef int nvml_device_number_fn(struct nvml_device *device, unsigned *number);
+typedef int nvml_memory_fn(struct nvml_device *device, struct nvml_memory *memory);
+typedef int nvml_pci_fn(struct nvml_device *device, struct nvml_pci *pci);
+typedef int nvml_p2p_fn(struct nvml_device *a, struct nvml_device *b, int index, int *status);
+typedef int nvml_ecc_fn(struct nvml_device *device, int type, int counter,
+                        unsigned long long *count);
+typedef int nvml_remap_fn(struct nvml_device *device, unsigned *corrected, unsigned *uncorrected,
                           unsigned *pending, unsigned *failed);
-typedef int nvml_processes_fn(nvml_device device, unsigned *count, void *infos);
+typedef int nvml_processes_fn(struct nvml_device *device, unsigned *count, void *infos);
 typedef const char *nvml_error_fn(int code);
 
 struct os_nvml {
@@ -210,7 +211,7 @@ static bool works(const struct os_nvml *n, struct os_gpu *g, int code)
     return code == NVML_SUCCESS;
 }
 
-static void read_bus(const struct os_nvml *n, nvml_device device, struct os_gpu *g)
+static void read_bus(const struct os_nvml *n, struct nvml_device *device, struct os_gpu *g)
 {
     struct nvml_pci pci = {0};
     char path[96], text[16] = "";
@@ -225,7 +226,7 @@ static void read_bus(const struct os_nvml *n, nvml_device device, struct os_gpu 
         g->numa = (int16_t)strtol(text, NULL, 10);
 }
 
-static void read_node(const struct os_nvml *n, nvml_device device, struct os_gpu *g)
+static void read_node(const struct os_nvml *n, struct nvml_device *device, struct os_gpu *g)
 {
     unsigned number = 0;
     if (n->node != NULL) {
@@ -240,7 +241,7 @@ static void read_node(const struct os_nvml *n, nvml_device device, struct os_gpu
         unhealthy(g, "its device node is missing");
 }
 
-static void read_health(const struct os_nvml *n, nvml_device device, struct os_gpu *g)
+static void read_health(const struct os_nvml *n, struct nvml_device *device, struct os_gpu *g)
 {
     unsigned long long errors = 0;
     unsigned corrected = 0, uncorrected = 0, pending = 0, failed = 0;
@@ -258,10 +259,10 @@ static void read_health(const struct os_nvml *n, nvml_device device, struct os_g
 }
 
 static bool read_gpu(const struct os_nvml *n, unsigned index, struct os_gpu *g,
-                     nvml_device *ret_device)
+                     struct nvml_device **ret_device)
 {
     struct nvml_memory memory = {0};
-    nvml_device device = NULL;
+    struct nvml_device *device = NULL;
     char number[32];
     g->index = (uint16_t)index;
     g->healthy = true;
@@ -286,7 +287,8 @@ static bool read_gpu(const struct os_nvml *n, unsigned index, struct os_gpu *g,
 
 /* Groups of GPUs with NVLink between them. A GPU joins the group of the first one that it
  * reaches; on real machines links are all-to-all within a group. */
-static void read_links(const struct os_nvml *n, const nvml_device *devices, struct os_gpus *gpus)
+static void read_links(const struct os_nvml *n, struct nvml_device *const *devices,
+                       struct os_gpus *gpus)
 {
     uint16_t groups = 0;
     if (n->p2p == NULL)
@@ -307,7 +309,7 @@ static void read_links(const struct os_nvml *n, const nvml_device *devices, stru
 
 void os_nvml_read(struct os_nvml *n, struct os_gpus *ret)
 {
-    nvml_device devices[LIMIT_GPUS_PER_NODE] = {NULL};
+    struct nvml_device *devices[LIMIT_GPUS_PER_NODE] = {NULL};
     unsigned count = 0;
     char number[32];
     memset(ret, 0, sizeof(*ret));
@@ -342,7 +344,7 @@ void os_gpus_read(struct os_gpus *ret)
 
 /* ---- who uses it ---- */
 
-static int processes_of(const struct os_nvml *n, nvml_processes_fn *fn, nvml_device device,
+static int processes_of(const struct os_nvml *n, nvml_processes_fn *fn, struct nvml_device *device,
                         pid_t *pids, uint32_t max, int so_far, struct err *err)
 {
     unsigned char infos[256 * sizeof(struct nvml_process)];
@@ -366,7 +368,7 @@ static int processes_of(const struct os_nvml *n, nvml_processes_fn *fn, nvml_dev
 int os_nvml_processes(struct os_nvml *n, uint16_t index, pid_t *ret_pids, uint32_t max,
                       struct err *err)
 {
-    nvml_device device = NULL;
+    struct nvml_device *device = NULL;
     char number[32];
     int total = 0, code = n->handle(index, &device);
     if (code != NVML_SUCCESS)
