@@ -105,18 +105,33 @@ struct engine_start {
 
 /* ---- events ---- */
 
-#define ENGINE_EVENT_LIST(X)                                                                               \
-    X(CONNECTED)                                                                                           \
-    X(DISCONNECTED) X(NODE) /* node: new or changed */                                                     \
-        X(LIST_BEGIN) X(ATTEMPT_SEEN) X(LIST_END)                                                          \
-            X(PROGRESS) /* text: a step of preparing, in words */                                          \
-        X(PREPARED)     /* image, code and volumes are in place */                                         \
-        X(TASK_STARTED) /* task: its command was started; address known. One that cannot be executed may \
-                        be found out after that: GONE then says start-error */ \
-        X(TASK_ENDED)                   /* task: exit facts and log length, both durable */                \
-        X(SUSPENDED) X(RESUMED) X(LOST) /* out of sight; text why */                                       \
-        X(GONE) /* proof: nothing of the attempt runs or holds anything; reason and text when \
-                        it ended by a failure of image, start or engine rather than by its tasks */
+/* CONNECTED, DISCONNECTED  the engine can be reached, or not: text says why
+ * NODE           node: new or changed
+ * LIST_BEGIN, ATTEMPT_SEEN, LIST_END  the full list
+ * PROGRESS       text: a step of preparing, in words
+ * PREPARED       image, code and volumes are in place
+ * TASK_STARTED   task: its command was started; address known. One that can't be executed may be
+ *                found out only after that: GONE then says start-error
+ * TASK_ENDED     task: exit facts and log length, both durable
+ * SUSPENDED, RESUMED
+ * LOST           out of sight; text why
+ * GONE           proof: nothing of the attempt runs or holds anything; reason and text when it
+ *                ended by a failure of image, start or engine rather than by its tasks */
+#define ENGINE_EVENT_LIST(X) \
+    X(CONNECTED)             \
+    X(DISCONNECTED)          \
+    X(NODE)                  \
+    X(LIST_BEGIN)            \
+    X(ATTEMPT_SEEN)          \
+    X(LIST_END)              \
+    X(PROGRESS)              \
+    X(PREPARED)              \
+    X(TASK_STARTED)          \
+    X(TASK_ENDED)            \
+    X(SUSPENDED)             \
+    X(RESUMED)               \
+    X(LOST)                  \
+    X(GONE)
 enum engine_event_kind {
 #define X(sym) ENGINE_EV_##sym,
     ENGINE_EVENT_LIST(X)
