@@ -16,8 +16,8 @@ struct conn {
     struct http_client *client;
     struct ev_stream *stream;
     struct http_parser parser;
-    struct http_call *call;     /* NULL: idle */
-    struct conn *next;          /* in the idle list of its target */
+    struct http_call *call; /* NULL: idle */
+    struct conn *next;      /* in the idle list of its target */
     char key[320];
     int64_t idle_since_ms;
     bool parser_on, in_feed;
@@ -25,7 +25,7 @@ struct conn {
 
 struct http_client {
     struct ev_loop *loop;
-    struct map idle;            /* target key -> struct conn list */
+    struct map idle; /* target key -> struct conn list */
     struct ev_timer *sweep;
 };
 
@@ -36,14 +36,14 @@ struct http_call {
     struct conn *conn;
     struct ev_connect *connecting;
     struct ev_timer *timer;
-    struct buf head;            /* request head, and body written before the connection stood */
+    struct buf head; /* request head, and body written before the connection stood */
     char key[320];
-    char *host;                 /* of the address */
+    char *host; /* of the address */
     char *unix_path;
     uint16_t port;
     struct ev_tls *tls;
     int64_t answer_ms, connect_ms;
-    int64_t body_left;          /* of a body with a length */
+    int64_t body_left; /* of a body with a length */
     bool has_body, chunked, reused, answered, is_head, paused, sent, ended, no_keep, repeatable;
 };
 
@@ -392,8 +392,8 @@ static void on_connected(void *arg, struct ev_stream *s, const struct err *err)
 static int call_connect(struct http_call *call, struct err *err)
 {
     struct ev_address to = {.unix_path = call->unix_path, .host = call->host, .port = call->port};
-    call->connecting = ev_connect(call->client->loop, &to, call->tls, call->connect_ms,
-                                  on_connected, call, err);
+    call->connecting =
+        ev_connect(call->client->loop, &to, call->tls, call->connect_ms, on_connected, call, err);
     return call->connecting ? 0 : -(int)(err->code ? err->code : BERR_NOMEM);
 }
 

@@ -15,7 +15,7 @@
 #include "http/parse.h"
 
 #define CLIENT_IDLE_PER_TARGET 64
-#define CLIENT_IDLE_MS 30000
+#define CLIENT_IDLE_MS         30000
 
 struct http_client;
 struct http_call;
@@ -25,19 +25,20 @@ struct http_call_events {
     /* 1: pause until http_call_resume; a few pieces may still come */
     int (*on_body)(void *arg, const char *data, size_t len);
     void (*on_done)(void *arg, int rc, const struct err *err);
-    void (*on_upgrade)(void *arg, struct ev_stream *s, struct buf *rest); /* NULL: 101 is an error */
-    void (*on_drain)(void *arg);                             /* of the request body; may be NULL */
+    void (*on_upgrade)(void *arg, struct ev_stream *s,
+                       struct buf *rest); /* NULL: 101 is an error */
+    void (*on_drain)(void *arg);          /* of the request body; may be NULL */
 };
 
 struct http_call_request {
     struct ev_address to;
-    struct ev_tls *tls;        /* NULL: plain */
+    struct ev_tls *tls;          /* NULL: plain */
     const char *method, *target; /* "/path?query" */
-    const char *host;          /* Host header; NULL: made from `to` */
-    const char *headers;       /* further lines, each ended by CRLF; NULL: none */
-    int64_t body_length;       /* 0: none; -1: chunked; else exactly so many bytes are written */
-    int64_t connect_ms;        /* 0: 10 s */
-    int64_t answer_ms;         /* to the answer's head, and between its pieces; 0: no limit */
+    const char *host;            /* Host header; NULL: made from `to` */
+    const char *headers;         /* further lines, each ended by CRLF; NULL: none */
+    int64_t body_length;         /* 0: none; -1: chunked; else exactly so many bytes are written */
+    int64_t connect_ms;          /* 0: 10 s */
+    int64_t answer_ms;           /* to the answer's head, and between its pieces; 0: no limit */
 };
 
 struct http_client *http_client_new(struct ev_loop *loop);

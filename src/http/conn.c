@@ -28,8 +28,7 @@ static void request_id(struct http_conn *c, struct http_request *req)
         str_copy(req->id, sizeof(req->id), given);
     else
         snprintf(req->id, sizeof(req->id), "%012llx-%llx",
-                 (unsigned long long)c->server->ids_prefix,
-                 (unsigned long long)++c->server->ids);
+                 (unsigned long long)c->server->ids_prefix, (unsigned long long)++c->server->ids);
 }
 
 static void request_peer(struct http_conn *c, struct http_request *req)
@@ -311,18 +310,18 @@ void conn_close(struct http_conn *c)
 static void conn_refuse(struct http_conn *c, const struct err *err)
 {
     char text[512];
-    int status = err->code == BERR_TOO_LARGE ? 431 : err->code == BERR_TIMEOUT ? 408 : 400;
+    int status = err->code == BERR_TIMEOUT ? 408 : err->code == BERR_NOMEM ? 503 : c->parser.status;
     c->broken = true;
     if (c->req && c->req->on_body) {
         body_failed(c->req, err->code, err->text);
         return;
     }
     if (!c->req || !c->req->replied) {
-        int len = snprintf(text, sizeof(text),
-                           "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: "
-                           "%zu\r\nConnection: close\r\n\r\n%.300s\n",
-                           status, http_status_text(status), strnlen(err->text, 300) + 1,
-                           err->text);
+        int len =
+            snprintf(text, sizeof(text),
+                     "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: "
+                     "%zu\r\nConnection: close\r\n\r\n%.300s\n",
+                     status, http_status_text(status), strnlen(err->text, 300) + 1, err->text);
         ev_stream_write(c->stream, text, (size_t)len);
     }
     if (c->feeding)
@@ -463,6 +462,10 @@ void conn_request_done(struct http_conn *c)
     request_free(req);
     /* A body that nobody read ends the connection: its bytes could be anything. */
     bool end = !c->keep_alive || c->close_after || body_left;
+    if (!end) {
+        c->body_paused = false;
+        ev_stream_read(c->stream, true);
+    }
     if (c->feeding) {
         c->ended = c->ended || end;
         return; /* conn_feed goes on */
@@ -473,7 +476,6 @@ void conn_request_done(struct http_conn *c)
     }
     http_parser_next(&c->parser);
     set_phase(c, CONN_IDLE);
-    ev_stream_read(c->stream, true);
     if (c->in.len && wants_bytes(c))
         feed_kept(c);
     else if (c->eof && !c->in.len)
@@ -516,6 +518,7 @@ static void time_out(struct http_conn *c)
         conn_refuse(c, &err);
     } else if (c->phase == CONN_BODY && c->req && !c->req->body_done && !c->req->replied) {
         c->deadline_ms = 0;
+        c->req->late = true;
         body_failed(c->req, BERR_TIMEOUT, "the body did not arrive in time");
     } else {
         conn_close(c);

@@ -6,12 +6,15 @@
 #include <string.h>
 #include "base/str.h"
 
-#define STOP_ERROR -1
+#define STOP_ERROR    -1
+#define TRAILER_BYTES 4096
 
 static int fail(struct http_parser *p, enum berr code, const char *text)
 {
-    if (!p->err.code)
+    if (!p->err.code) {
         err_set(&p->err, code, "%s", text);
+        p->status = code == BERR_TOO_LARGE ? 431 : 400;
+    }
     return STOP_ERROR;
 }
 
@@ -32,8 +35,11 @@ static int end_piece(struct http_parser *p)
 static int on_url(llhttp_t *ll, const char *at, size_t len)
 {
     struct http_parser *p = ll->data;
-    if (p->text.len + len > LIMIT_HTTP_URL_BYTES)
-        return fail(p, BERR_TOO_LARGE, "the request target is too long");
+    if (p->text.len + len > LIMIT_HTTP_URL_BYTES) {
+        int rc = fail(p, BERR_TOO_LARGE, "the request target is too long");
+        p->status = 414;
+        return rc;
+    }
     return collect(p, at, len);
 }
 
@@ -42,12 +48,19 @@ static int on_url_end(llhttp_t *ll)
     return end_piece(ll->data);
 }
 
+static int skip_trailer(struct http_parser *p, size_t len)
+{
+    p->trailer_bytes += len;
+    return p->trailer_bytes > TRAILER_BYTES ? fail(p, BERR_TOO_LARGE, "the trailers are too large")
+                                            : 0;
+}
+
 /* While reading, names and values are offsets into text (it may move). */
 static int on_field(llhttp_t *ll, const char *at, size_t len)
 {
     struct http_parser *p = ll->data;
     if (p->head_done)
-        return 0;
+        return skip_trailer(p, len);
     if (p->in_value || p->head.header_count == 0) {
         if (p->head.header_count == LIMIT_HTTP_HEADERS)
             return fail(p, BERR_TOO_LARGE, "too many headers");
@@ -73,7 +86,7 @@ static int on_value(llhttp_t *ll, const char *at, size_t len)
 {
     struct http_parser *p = ll->data;
     if (p->head_done)
-        return 0;
+        return skip_trailer(p, len);
     if (memchr(at, '\0', len))
         return fail(p, BERR_INVALID, "a header holds a NUL");
     return collect(p, at, len);
@@ -255,6 +268,8 @@ static void start(struct http_parser *p)
     p->head.status = 0;
     p->head_done = p->in_value = p->complete = p->upgraded = p->no_body = false;
     p->stop = 0;
+    p->status = 400;
+    p->head_bytes = p->trailer_bytes = 0;
     p->err.code = BERR_OK;
 }
 
@@ -319,8 +334,13 @@ int http_parser_feed(struct http_parser *p, const char *data, size_t len, size_t
 {
     llhttp_errno_t code = llhttp_execute(&p->ll, data, len);
     *ret_used = len;
-    if (code == HPE_OK)
-        return 0;
+    if (code == HPE_OK) {
+        /* Blanks and empty lines that llhttp drops without a word count too. */
+        p->head_bytes += p->head_done ? 0 : len;
+        if (p->head_bytes <= LIMIT_HTTP_HEAD_BYTES)
+            return 0;
+        fail(p, BERR_TOO_LARGE, "the request head is too large");
+    }
     if (code == HPE_PAUSED || code == HPE_PAUSED_UPGRADE) {
         *ret_used = (size_t)(llhttp_get_error_pos(&p->ll) - data);
         p->complete = true;

@@ -24,15 +24,15 @@ struct http_header {
 };
 
 struct http_head {
-    const char *method;  /* "GET"; NULL for a response */
-    const char *target;  /* as sent: "/a?b=c" */
-    int status;          /* response */
-    int minor;           /* 0 or 1 */
+    const char *method; /* "GET"; NULL for a response */
+    const char *target; /* as sent: "/a?b=c" */
+    int status;         /* response */
+    int minor;          /* 0 or 1 */
     struct http_header headers[LIMIT_HTTP_HEADERS];
     size_t header_count;
     int64_t content_length; /* -1: none given */
     bool chunked, keep_alive, upgrade, expect_continue;
-    bool has_body;       /* a body follows (request), or may follow (response) */
+    bool has_body; /* a body follows (request), or may follow (response) */
 };
 
 /* First value of a header, any case of the name; NULL when absent. */
@@ -50,10 +50,12 @@ struct http_parser {
     llhttp_t ll;
     const struct http_parser_events *events;
     void *arg;
-    struct buf text;         /* the head's strings, NUL between them */
-    struct http_head head;   /* offsets while reading, pointers from on_head on */
+    struct buf text;       /* the head's strings, NUL between them */
+    struct http_head head; /* offsets while reading, pointers from on_head on */
     struct err err;
-    int stop;                /* code of a callback that wanted to stop */
+    int stop;                         /* code of a callback that wanted to stop */
+    int status;                       /* to refuse with after an error: 400, 414, 431 */
+    size_t head_bytes, trailer_bytes; /* fed, whatever they turned out to be */
     bool is_response, head_done /* trailers are dropped */, in_value, complete, upgraded, no_body;
 };
 

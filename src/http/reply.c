@@ -17,24 +17,42 @@ const char *http_status_text(int status)
         int status;
         const char *text;
     } texts[] = {
-        {100, "Continue"},        {101, "Switching Protocols"},
-        {200, "OK"},              {201, "Created"},
-        {202, "Accepted"},        {204, "No Content"},
-        {206, "Partial Content"}, {301, "Moved Permanently"},
-        {302, "Found"},           {303, "See Other"},
-        {304, "Not Modified"},    {307, "Temporary Redirect"},
-        {308, "Permanent Redirect"}, {400, "Bad Request"},
-        {401, "Unauthorized"},    {403, "Forbidden"},
-        {404, "Not Found"},       {405, "Method Not Allowed"},
-        {408, "Request Timeout"}, {409, "Conflict"},
-        {410, "Gone"},            {412, "Precondition Failed"},
-        {413, "Content Too Large"}, {415, "Unsupported Media Type"},
-        {416, "Range Not Satisfiable"}, {421, "Misdirected Request"},
-        {422, "Unprocessable Content"}, {426, "Upgrade Required"},
-        {429, "Too Many Requests"}, {431, "Request Header Fields Too Large"},
-        {499, "Client Closed Request"}, {500, "Internal Server Error"},
-        {501, "Not Implemented"}, {502, "Bad Gateway"},
-        {503, "Service Unavailable"}, {504, "Gateway Timeout"},
+        {100, "Continue"},
+        {101, "Switching Protocols"},
+        {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {206, "Partial Content"},
+        {301, "Moved Permanently"},
+        {302, "Found"},
+        {303, "See Other"},
+        {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {308, "Permanent Redirect"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {410, "Gone"},
+        {412, "Precondition Failed"},
+        {413, "Content Too Large"},
+        {415, "Unsupported Media Type"},
+        {416, "Range Not Satisfiable"},
+        {421, "Misdirected Request"},
+        {422, "Unprocessable Content"},
+        {426, "Upgrade Required"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {499, "Client Closed Request"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
         {507, "Insufficient Storage"},
     };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
@@ -132,7 +150,7 @@ void http_reply_err(struct http_request *req, const struct err *err)
 {
     struct buf out = BUF(16384);
     struct js_writer w;
-    int status = berr_http(err->code);
+    int status = req->late && err->code == BERR_TIMEOUT ? 408 : berr_http(err->code);
     js_w_init(&w, &out);
     js_w_object(&w, NULL);
     js_w_str(&w, "type", "about:blank");

@@ -2,9 +2,9 @@
  * server: listeners and the list of connections.
  */
 #include "http/server.h"
-#include <sys/random.h>
 #include "base/alloc.h"
 #include "http/server_internal.h"
+#include "os/entropy.h"
 
 struct http_server *http_server_new(struct ev_loop *loop, const struct http_server_config *cfg)
 {
@@ -13,8 +13,7 @@ struct http_server *http_server_new(struct ev_loop *loop, const struct http_serv
         return NULL;
     s->loop = loop;
     s->cfg = *cfg;
-    ssize_t n = getrandom(&s->ids_prefix, 6, 0); /* requests of two runs are told apart */
-    check(n == 6);
+    s->ids_prefix = os_random_u64() >> 16; /* requests of two runs are told apart */
     s->sweep = ev_timer_new(loop, conn_sweep, s);
     if (!s->sweep) {
         mem_free(s);

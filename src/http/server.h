@@ -24,14 +24,14 @@ struct http_request {
     const struct http_head *head;
     struct url_target target;
     const char *method;
-    char id[33];              /* X-Request-Id of a trusted peer, or made here */
-    char peer[64];            /* address as text */
+    char id[33];               /* X-Request-Id of a trusted peer, or made here */
+    char peer[64];             /* address as text */
     const char *const *params; /* set by the router: values of :names in the pattern, in order */
-    void *user;               /* the handlers' */
+    void *user;                /* the handlers' */
     void (*user_free)(void *user); /* called when the request ends; may be NULL */
     /* the server's */
-    struct http_conn *conn;   /* NULL: the client has gone */
-    struct buf extra;         /* headers added with http_reply_header */
+    struct http_conn *conn; /* NULL: the client has gone */
+    struct buf extra;       /* headers added with http_reply_header */
     struct buf body;
     size_t body_max;
     void (*on_body)(struct http_request *req, const char *data, size_t len, int rc,
@@ -41,8 +41,9 @@ struct http_request {
     void (*on_gone)(void *arg);
     void (*on_drain)(void *arg);
     void *gone_arg, *drain_arg;
-    struct buf kept;          /* the head's strings once the connection is gone */
-    bool *freed;              /* set when the request ends under a callback */
+    struct buf kept; /* the head's strings once the connection is gone */
+    bool *freed;     /* set when the request ends under a callback */
+    bool late;       /* the body did not come in time: that is the client's fault */
     bool handled, body_wanted, body_done, replied, streaming, chunked, is_head;
     int status;
     uint64_t sent_bytes;
@@ -54,12 +55,12 @@ typedef void http_done_fn(const struct http_request *req, int64_t ms, void *arg)
 
 struct http_server_config {
     http_handler_fn *handler;
-    http_done_fn *done;       /* may be NULL */
+    http_done_fn *done; /* may be NULL */
     void *arg;
-    size_t connections_max;   /* 0: LIMIT_HTTP_CONNECTIONS */
-    bool trust_peer;          /* take X-Request-Id and X-Forwarded-For from the peer (unix socket) */
-    bool raw_targets;         /* hand on any target, req->target empty: a proxy judges by itself */
-    const char *server_name;  /* Server header; NULL: none */
+    size_t connections_max;  /* 0: LIMIT_HTTP_CONNECTIONS */
+    bool trust_peer;         /* take X-Request-Id and X-Forwarded-For from the peer (unix socket) */
+    bool raw_targets;        /* hand on any target, req->target empty: a proxy judges by itself */
+    const char *server_name; /* Server header; NULL: none */
 };
 
 struct http_server *http_server_new(struct ev_loop *loop, const struct http_server_config *cfg);

@@ -8,7 +8,7 @@
 #include "http/server.h"
 
 #define HTTP_PIPELINE_BYTES 65536
-#define HTTP_ARENA_BYTES (8u << 20)
+#define HTTP_ARENA_BYTES    (8u << 20)
 
 enum conn_phase { CONN_IDLE, CONN_HEAD, CONN_BODY, CONN_ANSWER };
 
@@ -17,17 +17,17 @@ struct http_conn {
     struct ev_stream *stream;
     struct http_conn *prev, *next;
     struct http_parser parser;
-    struct http_request *req;   /* the one being answered */
-    struct buf in;              /* received while a request is being answered */
-    const char *rest;           /* while feeding: what lies behind the message */
+    struct http_request *req; /* the one being answered */
+    struct buf in;            /* received while a request is being answered */
+    const char *rest;         /* while feeding: what lies behind the message */
     size_t rest_len;
     enum conn_phase phase;
-    int64_t deadline_ms;        /* loop time; 0: none */
-    int64_t started_ms;         /* of the request */
-    uint64_t sent_bytes;        /* that the kernel had taken when the sweep last looked */
+    int64_t deadline_ms; /* loop time; 0: none */
+    int64_t started_ms;  /* of the request */
+    uint64_t sent_bytes; /* that the kernel had taken when the sweep last looked */
     bool keep_alive, eof, feeding, close_after, body_paused;
-    bool ended;                 /* while feeding: to be closed behind it */
-    bool broken;                /* the framing is lost: nothing is read any more */
+    bool ended;  /* while feeding: to be closed behind it */
+    bool broken; /* the framing is lost: nothing is read any more */
 };
 
 struct http_server {
@@ -38,7 +38,7 @@ struct http_server {
     struct http_conn *conns;
     size_t conn_count;
     struct ev_timer *sweep;
-    char date[40];              /* of the second date_s */
+    char date[40]; /* of the second date_s */
     int64_t date_s;
     uint64_t ids, ids_prefix;
 };

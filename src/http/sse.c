@@ -37,8 +37,7 @@ void sse_heartbeat(struct http_request *req)
     http_stream_write(req, ":\n\n", 3);
 }
 
-int sse_position(const struct http_request *req, uint64_t otherwise, uint64_t *ret,
-                 struct err *err)
+int sse_position(const struct http_request *req, uint64_t otherwise, uint64_t *ret, struct err *err)
 {
     const char *text = http_head_get(req->head, "last-event-id");
     const char *field = "Last-Event-ID";

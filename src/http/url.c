@@ -83,8 +83,9 @@ static int parse_query(const char *s, struct arena *arena, struct url_target *re
                 return err_set(err, BERR_INVALID, "more than %d parameters", QUERY_MAX);
             struct url_query *q = &ret->query[ret->query_count++];
             q->name = decode(s, name_len, true, arena, err);
-            q->value = name_len < len ? decode(s + name_len + 1, len - name_len - 1, true, arena, err)
-                                      : "";
+            q->value = name_len < len
+                           ? decode(s + name_len + 1, len - name_len - 1, true, arena, err)
+                           : "";
             if (!q->name || !q->value)
                 return -(int)BERR_INVALID;
         }
@@ -149,8 +150,7 @@ int url_parse_authority(const char *text, char ret_host[256], uint16_t *ret_port
             return err_set(err, BERR_INVALID, "malformed host");
     }
     host[len] = '\0';
-    if (rest[0] == ':' && rest[1] &&
-        (!str_parse_u64(rest + 1, &port) || port == 0 || port > 65535))
+    if (rest[0] == ':' && rest[1] && (!str_parse_u64(rest + 1, &port) || port == 0 || port > 65535))
         return err_set(err, BERR_INVALID, "malformed port");
     if (rest[0] && rest[0] != ':')
         return err_set(err, BERR_INVALID, "malformed host");

@@ -16,7 +16,7 @@ struct url_query {
 };
 
 struct url_target {
-    const char *path;         /* decoded, begins with '/' */
+    const char *path; /* decoded, begins with '/' */
     struct url_query *query;
     size_t query_count;
 };
@@ -33,7 +33,7 @@ int url_parse_authority(const char *text, char ret_host[256], uint16_t *ret_port
 struct url_base {
     bool tls;
     char host[256];
-    uint16_t port;      /* 80 or 443 when absent */
+    uint16_t port; /* 80 or 443 when absent */
 };
 int url_parse_base(const char *text, struct url_base *ret, struct err *err);
 

@@ -96,6 +96,7 @@ static int tcp_address(const char *host, uint16_t port, struct sockaddr_storage 
 {
     struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+    check(host != NULL);
     memset(ret, 0, sizeof(*ret));
     if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
         v4->sin_family = AF_INET;

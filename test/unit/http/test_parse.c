@@ -52,8 +52,10 @@ static int feed(struct http_parser *p, const char *text, size_t len, size_t step
 
 /* The 13 framing cases that every front door must refuse, and their relatives. */
 static const char *const attacks[] = {
-    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: "
+    "chunked\r\n\r\n0\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: "
+    "3\r\n\r\n0\r\n\r\n",
     "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
     "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
     "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\n\r\nabc",
@@ -95,7 +97,6 @@ static const char *const attacks[] = {
     "BREW / HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET / HTTP/1.1\r\nHost: a\r\nX\r\n\r\n",
     "GET / HTTP/1.1\r\nHost: a\r\n: x\r\n\r\n",
-    "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET /\xff\x01 HTTP/1.1\r\nHost: a\r\n\r\n",
     "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
 };
@@ -161,7 +162,8 @@ static void reads_in_any_pieces(void **state)
 
 static void tells_where_a_message_ends(void **state)
 {
-    static const char text[] = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
+    static const char text[] =
+        "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
     struct http_parser p;
     struct seen seen = {0};
     size_t used = 0, used2 = 0;
@@ -213,6 +215,7 @@ static void limits(void **state)
         buf_putc(&text, 'a');
     http_parser_init(&p, false, &events, &seen);
     assert_int_equal(feed(&p, text.data, text.len, 1000, &err), -BERR_TOO_LARGE);
+    assert_int_equal(p.status, 414);
     http_parser_done(&p);
 
     buf_clear(&text);
@@ -221,8 +224,31 @@ static void limits(void **state)
         buf_putc(&text, 'a');
     http_parser_init(&p, false, &events, &seen);
     assert_int_equal(feed(&p, text.data, text.len, 1000, &err), -BERR_TOO_LARGE);
+    assert_int_equal(p.status, 431);
     http_parser_done(&p);
     buf_done(&text);
+}
+
+/* Bytes that the parser drops must not come without end. */
+static void endless_nothing(void **state)
+{
+    static const char *const starts[] = {
+        "", "GET / HTTP/1.1\r\nHost: a\r\nX: ",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"};
+    static const char *const rests[] = {"\r\n", "        ", "Trailer: x\r\n"};
+    for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
+        struct http_parser p;
+        struct seen seen = {0};
+        struct err err = {0};
+        int rounds = 0, rc = 0;
+        http_parser_init(&p, false, &events, &seen);
+        assert_int_equal(feed(&p, starts[i], strlen(starts[i]), 1000, &err), 0);
+        for (; rc == 0 && rounds < 20000; rounds++)
+            rc = feed(&p, rests[i], strlen(rests[i]), 1000, &err);
+        assert_int_equal(rc, -BERR_TOO_LARGE);
+        assert_int_equal(p.status, 431);
+        http_parser_done(&p);
+    }
 }
 
 static void responses(void **state)
@@ -319,11 +345,16 @@ static void tokens(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses_attacks),    cmocka_unit_test(refuses_nul),
-        cmocka_unit_test(reads_in_any_pieces), cmocka_unit_test(tells_where_a_message_ends),
+        cmocka_unit_test(refuses_attacks),
+        cmocka_unit_test(refuses_nul),
+        cmocka_unit_test(reads_in_any_pieces),
+        cmocka_unit_test(tells_where_a_message_ends),
         cmocka_unit_test(upgrade_stops_behind_the_head),
-        cmocka_unit_test(limits),             cmocka_unit_test(responses),
-        cmocka_unit_test(stops_when_told),    cmocka_unit_test(tokens),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(endless_nothing),
+        cmocka_unit_test(responses),
+        cmocka_unit_test(stops_when_told),
+        cmocka_unit_test(tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
