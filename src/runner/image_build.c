@@ -83,6 +83,8 @@ static void pip_line(void *arg, const char *line)
         work_progress(b->w, "installing Python packages");
     else if (str_has_prefix(line, "ERROR: ") && b->fault[0] == '\0')
         str_copy(b->fault, sizeof(b->fault), line + 7);
+    else if (str_has_prefix(line, "mount: ") && b->fault[0] == '\0')
+        str_copy(b->fault, sizeof(b->fault), line);
 }
 
 /* What the user can mend (a name), what time may mend (the network), and the rest. */
@@ -277,7 +279,8 @@ static int debs_install(struct build *b, struct err *err)
 #define PIP_ENTER                                                                                  \
     "set -e; d=/work/var/tmp/berth; mkdir -p $d;"                                                  \
     "mount --rbind /dev /work/dev; mount -t proc proc /work/proc;"                                 \
-    "mount --bind /etc/resolv.conf /work/etc/resolv.conf; mount --bind /etc/hosts /work/etc/hosts;" \
+    "touch /work/etc/resolv.conf /work/etc/hosts; mount --bind /etc/resolv.conf /work/etc/resolv.conf;" \
+    "mount --bind /etc/hosts /work/etc/hosts;"                                                     \
     "mount --bind /etc/ssl/certs /work/etc/ssl/certs;"                                             \
     "if [ -f /etc/pip.conf ]; then cp /etc/pip.conf $d/pip.conf; export PIP_CONFIG_FILE=/var/tmp/berth/pip.conf; fi;" \
     "if [ -d \"$PIP_FIND_LINKS\" ]; then mkdir -p $d/links; mount --bind \"$PIP_FIND_LINKS\" $d/links;" \
