@@ -118,6 +118,11 @@ static int admit(struct control *c, const struct control_submit *req, struct adm
     if (rc < 0)
         return rc;
     ret->owner = req->who->user;
+    if (!req->spec->image) {
+        err_set(err, BERR_INVALID, "an image is needed");
+        err_hint(err, "see `berth image ls`, or make one with `berth image build`");
+        return err_at(err, "image", 0, 0);
+    }
     if (!c->cfg.hooks.image_find(c->cfg.hooks.arg, req->spec->image, err)) {
         err_hint(err, "see `berth image ls`, or make it with `berth image build`");
         err->code = BERR_INVALID;
