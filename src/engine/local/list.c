@@ -210,6 +210,7 @@ void list_up(void *engine, const struct wire_welcome *welcome)
     e->round++;
     e->listed = false;
     e->list_after[0] = '\0';
+    known_forget(e);
     for (size_t i = 0; map_next(&e->attempts, &i, NULL, &value);) {
         struct local_attempt *a = value;
         for (uint32_t t = 0; t < a->task_count; t++)

@@ -34,6 +34,8 @@ static void local_close(struct engine *e)
         mem_free(value);
     map_done(&e->attempts);
     map_done(&e->fences);
+    map_done(&e->volumes);
+    vec_done(&e->nets);
     ev_timer_free(e->inventory_timer);
     mem_free(e->data_dir);
     mem_free(e);
@@ -51,7 +53,7 @@ static int local_open(const struct engine_config *cfg, struct ev_loop *loop,
     e->listener = listener;
     e->arg = arg;
     e->attempts = MAP_STR;
-    e->fences = MAP_U64;
+    e->fences = e->volumes = MAP_U64;
     str_copy(e->site, sizeof(e->site), cfg->site == NULL ? "local" : cfg->site);
     e->data_dir = mem_strdup(cfg->data_dir);
     e->inventory_timer = ev_timer_new(loop, node_timer, e);

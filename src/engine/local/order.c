@@ -178,25 +178,6 @@ void order_drop(struct local_attempt *a)
 
 #define HOST_FIRST 2u
 
-/* "10.7.4.0/22" */
-static bool network_parse(const char *text, uint32_t *ret_base, uint32_t *ret_count)
-{
-    char base[32];
-    struct in_addr address;
-    uint64_t bits;
-    const char *slash = text == NULL ? NULL : strchr(text, '/');
-    if (slash == NULL || (size_t)(slash - text) >= sizeof(base) ||
-        !str_parse_u64(slash + 1, &bits) || bits < 8 || bits > 29)
-        return false;
-    memcpy(base, text, (size_t)(slash - text));
-    base[slash - text] = '\0';
-    if (inet_pton(AF_INET, base, &address) != 1)
-        return false;
-    *ret_base = ntohl(address.s_addr);
-    *ret_count = 1u << (32 - bits);
-    return true;
-}
-
 /* Addresses of this network that some task still has. */
 static void mark_used(const struct engine *e, uint32_t base, uint32_t count, uint8_t *used)
 {
@@ -233,11 +214,9 @@ static int give_addresses(struct local_attempt *a, uint32_t base, uint32_t count
     return 0;
 }
 
-int order_address(struct local_attempt *a, const struct wire_net *net, struct err *err)
+int order_address(struct local_attempt *a, const struct local_net *net, struct err *err)
 {
-    uint32_t base, count;
-    if (!network_parse(net->network, &base, &count) || count > 65536)
-        return err_set(err, BERR_PROTOCOL, "the runner named no network");
+    uint32_t base = net->base, count = net->count;
     cleanup(mem_freep) uint8_t *used = mem_calloc(count, 1);
     struct js_pairs hosts = {0};
     hosts.items = arena_array(&a->arena, a->task_count, sizeof(*hosts.items));

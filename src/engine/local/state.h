@@ -10,6 +10,7 @@
  *   attempt.c  attempts: look-up, birth, end     facts.c  what the runner says → facts → events
  *   order.c    engine_start → task-create        list.c   after connecting: node, full list
  *   node.c     inventory → node                  ask.c    questions: logs and statistics
+ *   known.c    networks and volumes said before
  */
 #ifndef BERTH_ENGINE_LOCAL_STATE_H
 #define BERTH_ENGINE_LOCAL_STATE_H
@@ -102,6 +103,13 @@ struct local_fence {
     uint64_t seen, closed;
 };
 
+/* What the runner has said in this connection, so that it need not be asked before each attempt. */
+struct local_net {
+    struct project_id project;
+    bool internet;
+    uint32_t base, count; /* its network, host order */
+};
+
 struct local_question;
 
 struct engine {
@@ -112,11 +120,13 @@ struct engine {
     char site[64];
     char *data_dir;
     struct local_link *link;
-    bool listed;           /* orders are taken */
-    bool lists;            /* inside a list: stop and forget are taken */
-    uint64_t round;        /* grows with every connection */
-    struct map attempts;   /* key text → struct local_attempt, in order of birth */
-    struct map fences;     /* by workload, of struct local_fence */
+    bool listed;         /* orders are taken */
+    bool lists;          /* inside a list: stop and forget are taken */
+    uint64_t round;      /* grows with every connection */
+    struct map attempts; /* key text → struct local_attempt, in order of birth */
+    struct map fences;   /* by workload, of struct local_fence */
+    VEC(struct local_net) nets;
+    struct map volumes;    /* ids of those that are there */
     uint32_t next_address; /* where the search for a free one begins */
     struct node node;
     struct ev_timer *inventory_timer;
@@ -140,9 +150,17 @@ void fence_close(struct engine *e, struct attempt_key key);
 /* order.c */
 int order_take(struct local_attempt *a, const struct engine_start *order, struct err *err);
 /* Gives every task an address in the network; CONFLICT when there are not enough. */
-int order_address(struct local_attempt *a, const struct wire_net *net, struct err *err);
+int order_address(struct local_attempt *a, const struct local_net *net, struct err *err);
 void order_drop(struct local_attempt *a);
 void order_move(struct local_attempt *to, struct local_attempt *from);
+
+/* known.c: what need not be asked again. A project keeps its network as long as it has a task. */
+int known_net_put(struct local_attempt *a, const struct wire_net *said,
+                  const struct local_net **ret, struct err *err);
+const struct local_net *known_net(const struct local_attempt *a); /* NULL: ask */
+bool known_volume(const struct engine *e, uint64_t id);
+void known_volume_put(struct engine *e, uint64_t id);
+void known_forget(struct engine *e); /* with each connection anew */
 
 /* step.c */
 void attempt_step(struct local_attempt *a);

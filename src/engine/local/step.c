@@ -128,22 +128,33 @@ static void take_signal(struct local_task *t, int64_t now)
     }
 }
 
+static void take_net(struct local_attempt *a, const struct local_net *net)
+{
+    struct err err;
+    if (order_address(a, net, &err) != 0)
+        attempt_fail(a, END_ENGINE_ERROR, err.text);
+    else
+        a->phase = LOCAL_VOLUMES;
+}
+
 static void take_reply(struct local_call *call, const void *reply)
 {
     struct local_attempt *a = call->attempt;
     struct local_task *t = a->task_count == 0 ? NULL : &a->tasks[call->task];
+    const struct local_net *net = NULL;
     struct err err;
     call->failures = 0;
     call->not_before_ms = 0;
     switch (call->verb) {
     case WIRE_NET_PROJECT:
-        if (a->phase == LOCAL_NET && order_address(a, reply, &err) != 0)
+        if (a->phase == LOCAL_NET && known_net_put(a, reply, &net, &err) != 0)
             attempt_fail(a, END_ENGINE_ERROR, err.text);
         else if (a->phase == LOCAL_NET)
-            a->phase = LOCAL_VOLUMES;
+            take_net(a, net);
         return;
     case WIRE_VOLUME_MAKE:
-        a->volumes_made++;
+        if (a->phase == LOCAL_VOLUMES)
+            known_volume_put(a->engine, a->volumes[a->volumes_made].id);
         return;
     case WIRE_TASK_CREATE:
     case WIRE_TASK_START:
@@ -193,6 +204,11 @@ static void on_answer(void *arg, int rc, const void *reply, const struct err *er
 
 static void step_net(struct local_attempt *a)
 {
+    const struct local_net *net = a->call.busy ? NULL : known_net(a);
+    if (net != NULL) {
+        take_net(a, net);
+        return;
+    }
     struct wire_net_project order = {
         .project = a->project.v, .want = a->subnet % WIRE_SLOTS, .internet = a->internet};
     send_request(&a->call, WIRE_NET_PROJECT, &order);
@@ -200,6 +216,9 @@ static void step_net(struct local_attempt *a)
 
 static void step_volumes(struct local_attempt *a)
 {
+    while (a->volumes_made < a->volume_count &&
+           known_volume(a->engine, a->volumes[a->volumes_made].id))
+        a->volumes_made++;
     if (a->volumes_made < a->volume_count)
         send_request(&a->call, WIRE_VOLUME_MAKE, &a->volumes[a->volumes_made]);
     else

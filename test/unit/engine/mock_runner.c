@@ -144,6 +144,11 @@ static void do_start(struct mock *m, const struct wire_request *req, struct mock
         t->facts.started_ms = 2000;
         say_task(m, WIRE_EV_TASK_STARTED, t);
     }
+    if (m->dies_at_start && t->facts.key.index == 1) {
+        t->facts.failure = WIRE_FAILURE_START;
+        t->facts.text = "no-such-command: not found";
+        mock_end(m, t, 127, 0);
+    }
     reply(m, req, &t->facts);
 }
 

@@ -37,7 +37,8 @@ struct mock {
     uint32_t fail_times;
     enum berr fail_code;
     const char *fail_field;
-    bool holds; /* answers hold_verb never */
+    bool dies_at_start; /* a started task has ended at once: its command is not there */
+    bool holds;         /* answers hold_verb never */
     enum wire_verb hold_verb;
 };
 

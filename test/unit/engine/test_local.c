@@ -335,6 +335,59 @@ static void test_start_that_fails_undoes_the_gang(void **state)
     assert_int_equal(c->mock.tasks.len, 0);
 }
 
+/* One of three has no command: none is told as started, and the reason is kept until forget. */
+static void test_command_not_found_undoes_the_gang(void **state)
+{
+    struct ctx *c = *state;
+    struct err err;
+    open_engine(c);
+    c->mock.dies_at_start = true;
+    start(c, 1, 3);
+    WAIT(find(c, ENGINE_EV_GONE) != NULL);
+    assert_int_equal(find(c, ENGINE_EV_GONE)->reason, END_START_ERROR);
+    assert_string_equal(find(c, ENGINE_EV_GONE)->text, "no-such-command: not found");
+    assert_null(find(c, ENGINE_EV_TASK_STARTED));
+    assert_int_equal(c->mock.tasks.len, 1);
+    assert_int_equal(engine_local.forget(c->e, key_of(1), &err), 0);
+    WAIT(c->mock.tasks.len == 0);
+}
+
+/* Neither the network nor a volume is asked for again while the project has tasks. */
+static void test_what_is_known_is_not_asked_again(void **state)
+{
+    struct ctx *c = *state;
+    open_engine(c);
+    for (uint64_t n = 1; n <= 3; n++) {
+        start(c, n, 1);
+        WAIT(count(c, ENGINE_EV_TASK_STARTED) == n);
+    }
+    assert_int_equal(mock_count(&c->mock, WIRE_NET_PROJECT), 1);
+    assert_int_equal(mock_count(&c->mock, WIRE_VOLUME_MAKE), 1);
+    mock_break(&c->mock);
+    WAIT(count(c, ENGINE_EV_LIST_END) == 2);
+    start(c, 4, 1);
+    WAIT(count(c, ENGINE_EV_TASK_STARTED) == 4);
+    assert_int_equal(mock_count(&c->mock, WIRE_NET_PROJECT), 2);
+    assert_int_equal(mock_count(&c->mock, WIRE_VOLUME_MAKE), 2);
+}
+
+/* A network whose project has no task left may have gone to another. */
+static void test_network_is_asked_again_without_tasks(void **state)
+{
+    struct ctx *c = *state;
+    struct err err;
+    open_engine(c);
+    start(c, 1, 1);
+    WAIT(count(c, ENGINE_EV_TASK_STARTED) == 1);
+    assert_int_equal(engine_local.stop(c->e, key_of(1), 0, &err), 0);
+    WAIT(find(c, ENGINE_EV_GONE) != NULL);
+    assert_int_equal(engine_local.forget(c->e, key_of(1), &err), 0);
+    WAIT(c->mock.tasks.len == 0);
+    start(c, 2, 1);
+    WAIT(count(c, ENGINE_EV_TASK_STARTED) == 2);
+    assert_int_equal(mock_count(&c->mock, WIRE_NET_PROJECT), 2);
+}
+
 /* ---- lost connections ---- */
 
 static void test_connection_lost_while_creating(void **state)
@@ -557,6 +610,9 @@ int main(void)
         T(test_full_disk_is_an_engine_error),
         T(test_delete_is_tried_until_it_works),
         T(test_start_that_fails_undoes_the_gang),
+        T(test_command_not_found_undoes_the_gang),
+        T(test_what_is_known_is_not_asked_again),
+        T(test_network_is_asked_again_without_tasks),
         T(test_connection_lost_while_creating),
         T(test_connection_lost_while_starting),
         T(test_task_lost_by_the_runner),
