@@ -262,7 +262,7 @@ static int debs_install(struct build *b, struct err *err)
         "--aptopt=APT::Install-Recommends \"false\"", "--aptopt=Acquire::Languages \"none\"",
         "--aptopt=Acquire::Retries \"3\"",
         "--skip=download/empty,essential/unlink,cleanup/apt/cache",
-        "--setup-hook=" CACHE_HOOK, "--customize-hook=" CACHE_END, b->req->suite, "/work",
+        "--setup-hook=" CACHE_HOOK, "--customize-hook=" CACHE_END, b->req->suite, "/layer",
         sources >= 0 ? "-" : NULL, NULL};
     struct sandbox s = {
         .work = b->path, .cache = b->cache[0] != '\0' ? b->cache : NULL, .network = true,
@@ -275,13 +275,13 @@ static int debs_install(struct build *b, struct err *err)
 
 /* ---- Python packages ---- */
 
-/* Run as sh -c SCRIPT pip NAME…: in the sandbox, with the new root at /work. */
+/* Run as sh -c SCRIPT pip NAME…: in the sandbox, with the new root at /layer. */
 #define PIP_ENTER                                                                                  \
-    "set -e; d=/work/var/tmp/berth; mkdir -p $d;"                                                  \
-    "mount --rbind /dev /work/dev; mount -t proc proc /work/proc;"                                 \
-    "touch /work/etc/resolv.conf /work/etc/hosts; mount --bind /etc/resolv.conf /work/etc/resolv.conf;" \
-    "mount --bind /etc/hosts /work/etc/hosts;"                                                     \
-    "mount --bind /etc/ssl/certs /work/etc/ssl/certs;"                                             \
+    "set -e; d=/layer/var/tmp/berth; mkdir -p $d;"                                                  \
+    "mount --rbind /dev /layer/dev; mount -t proc proc /layer/proc;"                                 \
+    "touch /layer/etc/resolv.conf /layer/etc/hosts; mount --bind /etc/resolv.conf /layer/etc/resolv.conf;" \
+    "mount --bind /etc/hosts /layer/etc/hosts;"                                                     \
+    "mount --bind /etc/ssl/certs /layer/etc/ssl/certs;"                                             \
     "if [ -f /etc/pip.conf ]; then cp /etc/pip.conf $d/pip.conf; export PIP_CONFIG_FILE=/var/tmp/berth/pip.conf; fi;" \
     "if [ -d \"$PIP_FIND_LINKS\" ]; then mkdir -p $d/links; mount --bind \"$PIP_FIND_LINKS\" $d/links;" \
     " export PIP_FIND_LINKS=/var/tmp/berth/links; fi;"                                             \
@@ -291,11 +291,11 @@ static int debs_install(struct build *b, struct err *err)
 #define PIP_FETCH                                                                                  \
     PIP_ENTER "if [ -d /cache ]; then mkdir -p /cache/pip $d/cache; mount --bind /cache/pip $d/cache;" \
               " export PIP_CACHE_DIR=/var/tmp/berth/cache; fi;"                                    \
-              "exec chroot /work python3 -m pip download --only-binary=:all: -d /var/tmp/berth/wheels \"$@\""
+              "exec chroot /layer python3 -m pip download --only-binary=:all: -d /var/tmp/berth/wheels \"$@\""
 #define PIP_OFFLINE                                                                                \
-    PIP_ENTER "exec chroot /work python3 -m pip install --no-index --no-cache-dir"                 \
+    PIP_ENTER "exec chroot /layer python3 -m pip install --no-index --no-cache-dir"                 \
               " --find-links /var/tmp/berth/wheels \"$@\""
-#define PIP_ONLINE PIP_ENTER "exec chroot /work python3 -m pip install --no-cache-dir \"$@\""
+#define PIP_ONLINE PIP_ENTER "exec chroot /layer python3 -m pip install --no-cache-dir \"$@\""
 
 static int pip_run(struct build *b, const char *script, bool cache, int *ret_code,
                    char words[ERR_TEXT_MAX], struct err *err)
@@ -333,9 +333,9 @@ static int pip_install(struct build *b, struct err *err)
 /* ---- the verb ---- */
 
 #define TIDY                                                                                       \
-    "rm -rf /work/var/tmp/berth /work/var/lib/apt/lists/* /work/var/cache/apt/*.bin"               \
-    " /work/root/.cache /work/var/log/apt /work/var/log/dpkg.log /work/var/log/alternatives.log;"  \
-    "mkdir -p /work/var/lib/apt/lists/partial; : > /work/etc/resolv.conf; : > /work/etc/hostname"
+    "rm -rf /layer/var/tmp/berth /layer/var/lib/apt/lists/* /layer/var/cache/apt/*.bin"               \
+    " /layer/root/.cache /layer/var/log/apt /layer/var/log/dpkg.log /layer/var/log/alternatives.log;"  \
+    "mkdir -p /layer/var/lib/apt/lists/partial; : > /layer/etc/resolv.conf; : > /layer/etc/hostname"
 
 static int tidy(struct build *b, struct err *err)
 {

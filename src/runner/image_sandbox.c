@@ -132,7 +132,7 @@ static void root_make(const struct sandbox *s)
         bind_path(wheels, wheels, true);
     if (s->program != NULL)
         bind_path(s->program, strrchr(s->program, '/'), true);
-    bind_path(work_path, "/work", false);
+    bind_path(work_path, "/layer", false);
     if (cache >= 0)
         bind_path(cache_path, "/cache", false);
     bind_path("/proc", "/proc", false);
@@ -191,7 +191,7 @@ __attribute__((noreturn)) static void init_run(const struct sandbox *s, const ch
     } a = {argv};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     must(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL), "proc");
-    must(chdir("/work"), "work");
+    must(chdir("/layer"), "work");
     environment_make(s);
     limits_set();
     pid_t program = fork(), pid;

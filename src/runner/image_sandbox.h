@@ -2,7 +2,7 @@
  * image_sandbox: where layers are unpacked and built. A process in namespaces of its own (user,
  * mount, pid, ipc, uts, and network unless wanted) whose root is an empty tmpfs with, read only,
  * the host's programs and libraries and a few files of /etc; its user 0 is the instance's first
- * storage id, so that it owns the layer at /work and nothing else of the host.
+ * storage id, so that it owns the layer at /layer and nothing else of the host.
  *
  * In a worker (runner/work.h). The sandbox ends with the worker, with all that it started.
  */
@@ -12,7 +12,7 @@
 #include "runner/work.h"
 
 struct sandbox {
-    const char *work;        /* absolute path of a directory of the storage's, at /work */
+    const char *work;        /* absolute path of a directory of the storage's, at /layer */
     const char *cache;       /* the same, at /cache; NULL: none */
     const char *program;     /* absolute path of a program of ours, at /NAME; NULL: none */
     bool network;            /* the host's, for downloads; with apt's and pip's settings */

@@ -9,7 +9,7 @@ import tarfile
 
 import pytest
 
-from conftest import Archive
+from images import Archive
 
 
 def test_files_keep_what_they_are(layers, runner):
