@@ -8,6 +8,7 @@
 
 #define STOP_ERROR    -1
 #define TRAILER_BYTES 4096
+#define KEEP_BYTES    1024
 
 static int fail(struct http_parser *p, enum berr code, const char *text)
 {
@@ -296,8 +297,11 @@ void http_parser_expect_no_body(struct http_parser *p)
 
 void http_parser_next(struct http_parser *p)
 {
-    buf_done(&p->text); /* an idle connection keeps no head */
-    buf_init(&p->text, LIMIT_HTTP_HEAD_BYTES);
+    if (p->text.cap > KEEP_BYTES || p->text.failed) { /* an idle connection keeps no large head */
+        buf_done(&p->text);
+        buf_init(&p->text, LIMIT_HTTP_HEAD_BYTES);
+    }
+    buf_clear(&p->text);
     start(p);
 }
 

@@ -9,8 +9,6 @@
 #include "os/clock.h"
 #include "http/server_internal.h"
 
-#define HEAD_MAX 4096
-
 const char *http_status_text(int status)
 {
     static const struct {
@@ -84,26 +82,45 @@ void http_reply_header(struct http_request *req, const char *name, const char *v
     buf_puts(&req->extra, "\r\n");
 }
 
-/* length -1: chunked, -2: none is said (until close), -3: no body at all (1xx, 204, 304) */
-static void put_head(struct http_request *req, int status, const char *type, int64_t length,
-                     struct buf *out)
+static void put_line(struct buf *out, const char *name, const char *value)
+{
+    buf_puts(out, name);
+    buf_puts(out, value);
+    buf_append(out, "\r\n", 2);
+}
+
+/* The head in the server's scratch buffer, good until the next one. length -1: chunked, -2: none is
+ * said (until close), -3: no body at all (1xx, 204, 304). */
+static struct buf *make_head(struct http_request *req, int status, const char *type, int64_t length)
 {
     struct http_conn *c = req->conn;
-    buf_printf(out, "HTTP/1.1 %d %s\r\n", status, http_status_text(status));
-    buf_printf(out, "Date: %s\r\n", server_date(c->server));
+    struct buf *out = &c->server->head;
+    char number[24];
+    buf_clear(out);
+    snprintf(number, sizeof(number), "%d ", status);
+    buf_puts(out, "HTTP/1.1 ");
+    put_line(out, number, http_status_text(status));
+    put_line(out, "Date: ", server_date(c->server));
+    if (c->server->cfg.server_name)
+        put_line(out, "Server: ", c->server->cfg.server_name);
     if (type)
-        buf_printf(out, "Content-Type: %s\r\n", type);
-    if (length >= 0)
-        buf_printf(out, "Content-Length: %lld\r\n", (long long)length);
-    else if (length == -1)
+        put_line(out, "Content-Type: ", type);
+    if (length >= 0) {
+        snprintf(number, sizeof(number), "%lld", (long long)length);
+        put_line(out, "Content-Length: ", number);
+    } else if (length == -1) {
         buf_puts(out, "Transfer-Encoding: chunked\r\n");
+    }
     if (!c->keep_alive || c->close_after)
         buf_puts(out, "Connection: close\r\n");
     else if (req->head->minor == 0)
         buf_puts(out, "Connection: keep-alive\r\n");
     if (req->extra.len)
         buf_append(out, req->extra.data, req->extra.len);
-    buf_puts(out, "\r\n");
+    buf_append(out, "\r\n", 2);
+    if (buf_is_failed(out) || buf_is_failed(&req->extra))
+        c->close_after = true; /* no answer is better than half of one */
+    return out;
 }
 
 static bool has_no_body(int status)
@@ -126,18 +143,14 @@ void http_reply(struct http_request *req, int status, const char *type, const vo
         return;
     }
     struct http_conn *c = req->conn;
-    struct buf head = BUF(HEAD_MAX + LIMIT_HTTP_HEAD_BYTES);
     note_unread(req);
-    put_head(req, status, type, has_no_body(status) ? -3 : (int64_t)len, &head);
+    struct buf *head = make_head(req, status, type, has_no_body(status) ? -3 : (int64_t)len);
     bool body = len && !req->is_head && !has_no_body(status);
-    if (buf_is_failed(&head))
-        c->close_after = true;
-    else
-        ev_stream_write2(c->stream, head.data, head.len, body ? data : NULL, body ? len : 0);
+    if (!buf_is_failed(head))
+        ev_stream_write2(c->stream, head->data, head->len, body ? data : NULL, body ? len : 0);
     req->replied = true;
     req->status = status;
-    req->sent_bytes = head.len + (body ? len : 0);
-    buf_done(&head);
+    req->sent_bytes = head->len + (body ? len : 0);
     conn_request_done(c);
 }
 
@@ -191,11 +204,10 @@ void http_stream_begin(struct http_request *req, int status, const char *type, i
         c->keep_alive = false;
     }
     req->chunked = length == -1;
-    struct buf head = BUF(HEAD_MAX + LIMIT_HTTP_HEAD_BYTES);
-    put_head(req, status, type, length, &head);
-    ev_stream_write(c->stream, buf_str(&head), head.len);
-    req->sent_bytes = head.len;
-    buf_done(&head);
+    struct buf *head = make_head(req, status, type, length);
+    if (!buf_is_failed(head))
+        ev_stream_write(c->stream, head->data, head->len);
+    req->sent_bytes = head->len;
     c->phase = CONN_ANSWER;
     c->deadline_ms = 0;
 }

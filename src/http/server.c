@@ -13,6 +13,7 @@ struct http_server *http_server_new(struct ev_loop *loop, const struct http_serv
         return NULL;
     s->loop = loop;
     s->cfg = *cfg;
+    buf_init(&s->head, HTTP_ANSWER_HEAD_BYTES);
     s->ids_prefix = os_random_u64() >> 16; /* requests of two runs are told apart */
     s->sweep = ev_timer_new(loop, conn_sweep, s);
     if (!s->sweep) {
@@ -52,6 +53,7 @@ struct http_server *http_server_free(struct http_server *s)
     while (s->conns)
         conn_close(s->conns);
     ev_timer_free(s->sweep);
+    buf_done(&s->head);
     mem_free(s);
     return NULL;
 }

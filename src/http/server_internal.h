@@ -7,8 +7,9 @@
 #include "ev/timer.h"
 #include "http/server.h"
 
-#define HTTP_PIPELINE_BYTES 65536
-#define HTTP_ARENA_BYTES    (8u << 20)
+#define HTTP_ANSWER_HEAD_BYTES (4096 + LIMIT_HTTP_HEAD_BYTES)
+#define HTTP_PIPELINE_BYTES    65536
+#define HTTP_ARENA_BYTES       (8u << 20)
 
 enum conn_phase { CONN_IDLE, CONN_HEAD, CONN_BODY, CONN_ANSWER };
 
@@ -38,7 +39,8 @@ struct http_server {
     struct http_conn *conns;
     size_t conn_count;
     struct ev_timer *sweep;
-    char date[40]; /* of the second date_s */
+    char date[40];   /* of the second date_s */
+    struct buf head; /* scratch for the answer being written */
     int64_t date_s;
     uint64_t ids, ids_prefix;
 };

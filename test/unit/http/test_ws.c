@@ -63,9 +63,10 @@ static void handle(struct http_request *req, void *arg)
         http_reply_str(req, 403, "text/plain", "no");
         return;
     }
+    bool greets = str_is_equal(req->target.path, "/greets"); /* the request ends with ws_serve */
     http_reply_header(req, "X-Own", "1");
     f.s.ws = ws_serve(req, "topics", MESSAGE_MAX, &events, &f.s);
-    if (str_is_equal(req->target.path, "/greets"))
+    if (greets)
         ws_send(f.s.ws, true, "welcome", 7);
 }
 
