@@ -163,14 +163,14 @@ class Runner:
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 command = open(f"/proc/{pid}/cmdline", "rb").read().decode(errors="replace")
-                uid = os.stat(f"/proc/{pid}").st_uid
+                groups = open(f"/proc/{pid}/cgroup").read()
                 state = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0]
             except OSError:
                 continue
             if state == "Z":  # dead; only its parent has not looked yet
                 continue
             if int(pid) != own and (f"/run/berth-{self.tag}" in command or
-                                    self.base <= uid < self.base + 65 * 65536):
+                                    f"/berth-{self.tag}/" in groups):
                 found.append(f"process {pid} {command!r}")
         run = pathlib.Path(f"/run/berth-{self.tag}")
         for name in ["bundles", "crun", "exits", "links"]:
