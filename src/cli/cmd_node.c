@@ -156,7 +156,7 @@ static int on_event(void *arg, const struct cli_event *event)
     struct watch *watch = arg;
     struct buf out = BUF(1u << 20);
     struct js_doc *doc = NULL;
-    if (js_parse_json(event->data, strlen(event->data), &doc, NULL) < 0)
+    if (js_parse_json(event->data, strlen(event->data), &doc, &(struct err){0}) < 0)
         return 0;
     yyjson_val *root = js_root(doc);
     if (str_is_equal(event->type, "error")) {

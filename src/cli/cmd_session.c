@@ -28,7 +28,7 @@ static int choose_url(struct cli *cli, struct err *err)
     int rc = cli_context_read(given, &cli->arena, &cli->context, err);
     if (rc < 0 || cli->context.url)
         return rc;
-    if (cli_instance_read(cli_data_dir(NULL), &in, NULL) == 0) {
+    if (cli_instance_read(cli_data_dir(NULL), &in, &(struct err){0}) == 0) {
         cli_instance_url(&in, url, sizeof(url));
         return cli_context_read(url, &cli->arena, &cli->context, err);
     }
@@ -47,7 +47,7 @@ static int choose_ca(struct cli *cli, struct err *err)
         if (!realpath(ca, real))
             return err_set(err, BERR_NOT_FOUND, "there is no file %s", ca);
         cli->context.ca = arena_strdup(&cli->arena, real);
-    } else if (!cli->context.ca && cli_instance_read(cli_data_dir(NULL), &in, NULL) == 0 &&
+    } else if (!cli->context.ca && cli_instance_read(cli_data_dir(NULL), &in, &(struct err){0}) == 0 &&
                !in.plain && cli_instance_is_at(&in, cli->context.url)) {
         cli->context.ca = arena_printf(&cli->arena, "%s/tls/cert.pem", in.data);
     }
@@ -59,8 +59,8 @@ static int explain_certificate(struct cli *cli, int rc, struct err *err)
 {
     char print[CLI_FINGERPRINT_SIZE];
     struct url_base base;
-    if (!strstr(err->text, "certificate") || url_parse_base(cli->context.url, &base, NULL) < 0 ||
-        cli_fingerprint(&base, print, NULL) < 0)
+    if (!strstr(err->text, "certificate") || url_parse_base(cli->context.url, &base, &(struct err){0}) < 0 ||
+        cli_fingerprint(&base, print, &(struct err){0}) < 0)
         return rc;
     err_set(err, BERR_UNAVAILABLE, "the certificate of %s is signed by nobody known here",
             cli->context.url);
@@ -228,7 +228,7 @@ static int run_version(struct cli *cli, struct err *err)
     struct buf out = BUF(4096);
     (void)err;
     buf_printf(&out, "berth %s\n", BERTH_VERSION);
-    if (cli_connect(cli, true, NULL) == 0 && cli_get(cli, &health, NULL, "/api/v1/health") == 0)
+    if (cli_connect(cli, true, &(struct err){0}) == 0 && cli_get(cli, &health, &(struct err){0}, "/api/v1/health") == 0)
         buf_printf(&out, "%s %s\n", cli->context.url, cli_str(health, "version"));
     cli_flush(&out);
     return 0;

@@ -173,7 +173,7 @@ int cli_context_url(const char *text, struct arena *arena, const char **ret, str
     char *url = arena_printf(arena, "%s%.*s", scheme, (int)len, text);
     if (!url)
         return err_set(err, BERR_NOMEM, "out of memory");
-    if (url_parse_base(url, &base, NULL) < 0) {
+    if (url_parse_base(url, &base, &(struct err){0}) < 0) {
         err_set(err, BERR_INVALID, "\"%.200s\" is not the address of a berth", text);
         return err_hint(err, "it looks like https://host:8443");
     }

@@ -250,7 +250,7 @@ static void check_programs(const struct patient *p, struct finding *f)
     (void)p;
     for (int d = 0; d < CLI_DAEMONS; d++) {
         const char *name = cli_daemon_name((enum cli_daemon)d);
-        if (cli_find_program(name, path, NULL) < 0) {
+        if (cli_find_program(name, path, &(struct err){0}) < 0) {
             snprintf(f->text, sizeof(f->text), "%s is not installed", name);
             set(f, FAIL, f->text, "install all of berth's programs in one directory");
             return;
@@ -323,7 +323,7 @@ static void check_gpus(const struct patient *p, struct finding *f)
     os_gpus_read(&gpus);
     if (!gpus.count) {
         /* A machine without GPUs is a good machine too; a driver that does not answer is not. */
-        int rc = os_nvml_open(NULL, &nvml, NULL);
+        int rc = os_nvml_open(NULL, &nvml, &(struct err){0});
         os_nvml_close(nvml);
         snprintf(f->text, sizeof(f->text), "none: %s", gpus.reason);
         f->verdict = rc == -(int)BERR_UNAVAILABLE ? WARN : OK;

@@ -75,7 +75,7 @@ static int on_event(void *arg, const struct cli_event *e)
         r->ended = true;
         return 1;
     }
-    if (js_parse_json(e->data, strlen(e->data), &doc, NULL) < 0)
+    if (js_parse_json(e->data, strlen(e->data), &doc, &(struct err){0}) < 0)
         return 0;
     yyjson_val *root = js_root(doc);
     if (str_is_equal(e->type, "error")) {

@@ -91,8 +91,8 @@ int cli_job_put_number(struct cli_job *job, const char *path, const char *value,
     double number = strtod(value, &end);
     if (!value[0] || *end || strspn(value, "0123456789.") != strlen(value))
         return cli_job_put(job, path, value, err);
-    if (number == (double)(int64_t)number)
-        return put_value(job, path, yyjson_mut_int(job->doc, (int64_t)number), err);
+    if (number < 1e15 && number == (double)(uint64_t)number)
+        return put_value(job, path, yyjson_mut_uint(job->doc, (uint64_t)number), err);
     return put_value(job, path, yyjson_mut_real(job->doc, number), err);
 }
 

@@ -26,7 +26,7 @@ int cli_instance_listen(const char *text, struct cli_instance *in, struct err *e
 {
     char host[256];
     uint16_t port;
-    int rc = url_parse_authority(text, host, &port, NULL);
+    int rc = url_parse_authority(text, host, &port, &(struct err){0});
     bool is_numeric = rc == 0 && (strspn(host, "0123456789.") == strlen(host) || strchr(host, ':'));
     if (rc < 0 || !port || !is_numeric || strlen(host) >= sizeof(in->host)) {
         err_set(err, BERR_INVALID, "--listen needs an address and a port, found \"%.100s\"", text);
@@ -65,7 +65,7 @@ static int decode(yyjson_val *root, struct cli_instance *in, struct err *err)
         !str_copy(in->domain, sizeof(in->domain), domain) ||
         !str_copy(in->engine, sizeof(in->engine), engine) || !in->uid_base ||
         !parse_network(js_get_str(root, "network"), &in->network) ||
-        cli_instance_listen(listen, in, NULL) < 0)
+        cli_instance_listen(listen, in, &(struct err){0}) < 0)
         return err_set(err, BERR_INVALID, "%s/instance.json is damaged", in->data);
     return 0;
 }
@@ -87,7 +87,7 @@ int cli_instance_read(const char *data, struct cli_instance *ret, struct err *er
         err_set(err, BERR_NOT_FOUND, "there is no berth in %s", real);
         return err_hint(err, "`berth up --data %s` makes one", real);
     }
-    if (rc == 0 && js_parse_json(text, len, &doc, NULL) < 0)
+    if (rc == 0 && js_parse_json(text, len, &doc, &(struct err){0}) < 0)
         rc = err_set(err, BERR_INVALID, "%s is damaged", path);
     if (rc == 0)
         rc = decode(js_root(doc), &in, err);
@@ -124,7 +124,7 @@ void cli_instance_url(const struct cli_instance *in, char *dst, size_t size)
 bool cli_instance_is_at(const struct cli_instance *in, const char *url)
 {
     struct url_base base;
-    if (url_parse_base(url, &base, NULL) < 0 || base.port != in->port || base.tls == in->plain)
+    if (url_parse_base(url, &base, &(struct err){0}) < 0 || base.port != in->port || base.tls == in->plain)
         return false;
     return str_is_equal(base.host, "localhost") || str_has_suffix(base.host, ".localhost") ||
            str_is_equal(base.host, "127.0.0.1") || str_is_equal(base.host, "::1") ||

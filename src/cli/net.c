@@ -49,7 +49,7 @@ struct exchange {
 int cli_problem(int status, const char *body, size_t len, struct err *err)
 {
     struct js_doc *doc = NULL;
-    if (js_parse_json(body, len, &doc, NULL) < 0 || !js_get_str(js_root(doc), "detail")) {
+    if (js_parse_json(body, len, &doc, &(struct err){0}) < 0 || !js_get_str(js_root(doc), "detail")) {
         js_doc_free(doc);
         enum berr code = status >= 400 ? berr_from_http(status) : BERR_PROTOCOL;
         return err_set(err, code, "the server answered with status %d", status);

@@ -246,6 +246,22 @@ void cli_put_json(struct buf *out, yyjson_val *val)
     free(text); /* yyjson's own allocation */
 }
 
+/* As JSON, but YAML allows no control characters at all: those that JSON leaves are escaped. */
+static void put_quoted(struct buf *out, const char *s)
+{
+    struct buf json = BUF(TEXT_MAX);
+    js_put_string(&json, s);
+    for (const unsigned char *at = (const unsigned char *)buf_str(&json); *at; at++) {
+        if (*at == 0x7f)
+            buf_puts(out, "\\u007f");
+        else if (*at == 0xc2 && at[1] < 0xa0)
+            buf_printf(out, "\\u00%02x", *++at);
+        else
+            buf_putc(out, (char)*at);
+    }
+    buf_done(&json);
+}
+
 /* Plain when it can't be taken for anything else (YAML 1.2.2, 7.3.3), else as JSON. */
 static void put_yaml_text(struct buf *out, const char *s)
 {
@@ -259,7 +275,7 @@ static void put_yaml_text(struct buf *out, const char *s)
     if (plain)
         buf_puts(out, s);
     else
-        js_put_string(out, s);
+        put_quoted(out, s);
 }
 
 static void put_indent(struct buf *out, int depth)

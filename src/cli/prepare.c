@@ -210,7 +210,7 @@ static size_t add_others(const char *tag, struct cli_net_range *ranges, size_t c
         if (!str_has_prefix(entry->d_name, "berth-"))
             continue;
         snprintf(path, sizeof(path), "/run/%s/data", entry->d_name);
-        if (cli_instance_read(path, &in, NULL) < 0 || str_is_equal(in.tag, tag))
+        if (cli_instance_read(path, &in, &(struct err){0}) < 0 || str_is_equal(in.tag, tag))
             continue;
         ranges[count++] = (struct cli_net_range){.address = in.network, .prefix = 16};
         others->uids[others->count++] = in.uid_base;
@@ -305,7 +305,7 @@ int cli_certificate_make(const struct cli_instance *in, struct err *err)
     snprintf(names_path, sizeof(names_path), "%s/tls/names", in->data);
     put_names(in, &names);
     bool is_there = os_file_exists(AT_FDCWD, cert) && os_file_exists(AT_FDCWD, key);
-    if (os_file_read(AT_FDCWD, names_path, 4096, &was, NULL, NULL) == 0) {
+    if (os_file_read(AT_FDCWD, names_path, 4096, &was, NULL, &(struct err){0}) == 0) {
         bool is_young = stat(cert, &st) == 0 &&
                         os_clock_real()->wall_ms(NULL) / 1000 - st.st_mtime < CERTIFICATE_DAYS * 24 * 3600L;
         if (is_there && is_young && str_is_equal(was, buf_str(&names)))

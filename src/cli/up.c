@@ -293,7 +293,7 @@ static void give_up(struct starting *s, enum cli_daemon culprit)
     buf_done(&log);
     for (int d = CLI_DAEMONS - 1; d >= 0; d--)
         if (s->started[d])
-            cli_daemon_stop(s->in.data, (enum cli_daemon)d, NULL);
+            cli_daemon_stop(s->in.data, (enum cli_daemon)d, &(struct err){0});
 }
 
 /* ---- telling ---- */
@@ -309,8 +309,8 @@ static void read_first_login(const struct cli_instance *in, struct first_login *
     size_t len;
     *ret = (struct first_login){0};
     snprintf(ret->path, sizeof(ret->path), "%s/db/first-login", in->data);
-    if (os_file_read(AT_FDCWD, ret->path, 65536, &text, &len, NULL) == 0)
-        js_parse_json(text, len, &ret->doc, NULL);
+    if (os_file_read(AT_FDCWD, ret->path, 65536, &text, &len, &(struct err){0}) == 0)
+        js_parse_json(text, len, &ret->doc, &(struct err){0});
 }
 
 static void put_json(const struct starting *s, const char *url, const struct first_login *first,
