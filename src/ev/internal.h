@@ -18,6 +18,7 @@
 struct ev_tls {
     SSL_CTX *ctx;
     bool server;
+    struct tls_names *names; /* tls_names.c; NULL: none are made */
     unsigned char pin[32]; /* of a pinned client: SHA-256 of the certificate */
 };
 
@@ -63,6 +64,8 @@ void stream_drained(struct ev_stream *s); /* everything queued has gone to the k
 /* Ends the stream whose lingering this timer bounds; other handles are left alone. */
 void stream_end_linger(uv_handle_t *handle);
 int stream_start_tls(struct ev_stream *s, struct ev_tls *tls, const char *host, struct err *err);
+
+void tls_names_free(struct tls_names *n);
 
 /* tls_io.c */
 void tls_feed(struct ev_stream *s, const char *data, size_t len); /* from the network */

@@ -169,6 +169,7 @@ int ev_tls_fingerprint(const char *cert_path, char ret[EV_FINGERPRINT_SIZE], str
 struct ev_tls *ev_tls_free(struct ev_tls *tls)
 {
     if (tls) {
+        tls_names_free(tls->names);
         SSL_CTX_free(tls->ctx);
         mem_free(tls);
     }

@@ -29,4 +29,10 @@ int ev_tls_fingerprint(const char *cert_path, char ret[EV_FINGERPRINT_SIZE], str
 int ev_tls_make_certificate(const char *cert_path, const char *key_path, const char *names,
                             struct err *err);
 
+/* For a server whose certificate is such a self-made one: connections for other names than its own
+ * that is_ours accepts (as asked for, unchecked) are shown a certificate for that name, signed by
+ * it. With another certificate this does nothing. */
+typedef bool ev_tls_name_fn(void *arg, const char *name);
+int ev_tls_make_names(struct ev_tls *tls, ev_tls_name_fn *is_ours, void *arg, struct err *err);
+
 #endif

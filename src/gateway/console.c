@@ -79,10 +79,36 @@ static bool serve_page(struct visit *v, const char *path)
     bool reads = str_is_equal(v->req->method, "GET") || v->req->is_head;
     if (!reads || str_is_equal(path, "/error.html"))
         return false;
-    visit_page_headers(v);
+    visit_page_headers(v); /* static files bring nosniff themselves */
     if (str_is_equal(path, "/login"))
         return static_serve_path(v->gw->site, "/login.html", v->req);
     return static_serve(v->gw->site, v->req);
+}
+
+static void answer_here(struct visit *v)
+{
+    struct err err = {0};
+    struct http_request *req = v->req;
+    const char *path = req->target.path;
+    if (str_is_equal(path, "/healthz")) {
+        http_reply_str(req, 200, "application/json", "{\"status\":\"ok\"}\n");
+    } else if (str_is_equal(path, "/metrics/gateway")) {
+        reply_metrics(v);
+    } else if (!serve_page(v, path)) {
+        err_set(&err, BERR_NOT_FOUND, "there is nothing at %.300s", path);
+        http_reply_err(req, &err);
+    }
+}
+
+/* A body that nobody wants is read nevertheless, so that what is wrong with it shows. */
+static void on_body(struct http_request *req, const char *data, size_t len, int rc,
+                    const struct err *err)
+{
+    (void)data, (void)len;
+    if (rc < 0)
+        http_reply_err(req, err);
+    else
+        answer_here(req->user);
 }
 
 void console_handle(struct visit *v)
@@ -98,12 +124,9 @@ void console_handle(struct visit *v)
     if (is_berthds(path)) {
         v->class = "api";
         console_pass(v, req->head->target);
-    } else if (str_is_equal(path, "/healthz")) {
-        http_reply_str(req, 200, "application/json", "{\"status\":\"ok\"}\n");
-    } else if (str_is_equal(path, "/metrics/gateway")) {
-        reply_metrics(v);
-    } else if (!serve_page(v, path)) {
-        err_set(&err, BERR_NOT_FOUND, "there is nothing at %.300s", path);
-        http_reply_err(req, &err);
+    } else if (req->head->has_body) {
+        http_request_read_body(req, LIMIT_HTTP_BODY_BYTES, on_body);
+    } else {
+        answer_here(v);
     }
 }

@@ -32,7 +32,6 @@ void visit_page_headers(struct visit *v)
     http_reply_header(v->req, "Content-Security-Policy",
                       "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
                       "form-action 'self'");
-    http_reply_header(v->req, "X-Content-Type-Options", "nosniff");
     http_reply_header(v->req, "Referrer-Policy", "same-origin");
     if (v->gw->cfg->own_certificate)
         http_reply_header(v->req, "Strict-Transport-Security", "max-age=31536000");
@@ -54,6 +53,7 @@ void visit_fail(struct visit *v, const struct err *err)
         return;
     }
     visit_page_headers(v);
+    http_reply_header(v->req, "X-Content-Type-Options", "nosniff");
     http_reply_header(v->req, "Cache-Control", "no-store");
     if (err->code == BERR_UNAVAILABLE)
         http_reply_header(v->req, "Retry-After", "1");
@@ -190,6 +190,15 @@ static int make_certificate(const struct gw_config *cfg, struct err *err)
     return ev_tls_make_certificate(cfg->cert, cfg->key, names, err);
 }
 
+/* Notebooks' names, for which the self-made certificate has no wildcard that clients accept. */
+static bool is_notebook(void *arg, const char *name)
+{
+    struct gateway *gw = arg;
+    struct host host;
+    host_classify(name, gw->cfg->domain, &host);
+    return host.kind == HOST_NOTEBOOK;
+}
+
 static int open_doors(struct gateway *gw, struct err *err)
 {
     struct http_server_config server = {
@@ -198,6 +207,8 @@ static int open_doors(struct gateway *gw, struct err *err)
     int rc = gw->cfg->plain ? 0 : make_certificate(gw->cfg, err);
     if (rc == 0 && !gw->cfg->plain)
         rc = ev_tls_server(gw->cfg->cert, gw->cfg->key, &gw->tls, err);
+    if (rc == 0 && gw->tls)
+        rc = ev_tls_make_names(gw->tls, is_notebook, gw, err);
     if (rc < 0)
         return rc;
     gw->server = http_server_new(gw->loop, &server);

@@ -131,7 +131,11 @@ static void on_done(void *arg, int rc, const struct err *err)
         struct err none = {0};
         if (rc == 0)
             err_set(&none, BERR_PROTOCOL, "the answer had no head");
-        pass_failed(p, rc < 0 ? err : &none);
+        else
+            none = *err;
+        if (none.code == BERR_INVALID || none.code == BERR_TOO_LARGE)
+            none.code = BERR_PROTOCOL; /* the other server's fault, not the client's */
+        pass_failed(p, &none);
         return;
     }
     pass_free(p);
