@@ -132,16 +132,14 @@ static int interrupted(struct cli_net *net, struct err *err)
     return err_set(err, BERR_CANCELED, "interrupted");
 }
 
-static void put_headers(struct cli_net *net, const struct cli_request *req, int64_t body_len,
-                        int64_t last_event_id, struct buf *out)
+static void put_headers(struct cli_net *net, const struct cli_request *req, int64_t last_event_id,
+                        struct buf *out)
 {
     buf_puts(out, "Accept: application/json, text/event-stream, text/plain\r\n");
     if (net->token)
         buf_printf(out, "Authorization: Bearer %s\r\n", net->token);
     if (req->body_len || req->type)
         buf_printf(out, "Content-Type: %s\r\n", req->type ? req->type : "application/json");
-    if (!body_len && !str_is_equal(req->method, "GET"))
-        buf_puts(out, "Content-Length: 0\r\n"); /* RFC 9110 8.6 */
     if (req->key)
         buf_printf(out, "Idempotency-Key: %s\r\n", req->key);
     if (last_event_id >= 0)
@@ -173,7 +171,7 @@ static int run(struct exchange *x, const struct cli_request *req, int64_t body_l
 {
     struct cli_net *net = x->net;
     cleanup(buf_done) struct buf headers = BUF(16 * 1024);
-    put_headers(net, req, body_len, last_event_id, &headers);
+    put_headers(net, req, last_event_id, &headers);
     buf_init(&x->problem, PROBLEM_MAX);
     struct http_call_request call = {
         .to = {.host = net->base.host, .port = net->base.port},

@@ -408,7 +408,9 @@ static void put_request_head(struct http_call *call, const struct http_call_requ
     else
         buf_printf(out, strchr(req->to.host, ':') ? "Host: [%s]:%u\r\n" : "Host: %s:%u\r\n",
                    req->to.host, req->to.port);
-    if (req->body_length > 0)
+    bool takes_content = str_is_equal(req->method, "PUT") || str_is_equal(req->method, "POST") ||
+                         str_is_equal(req->method, "PATCH");
+    if (req->body_length > 0 || (req->body_length == 0 && takes_content)) /* RFC 9110 8.6 */
         buf_printf(out, "Content-Length: %lld\r\n", (long long)req->body_length);
     else if (req->body_length < 0)
         buf_puts(out, "Transfer-Encoding: chunked\r\n");

@@ -221,6 +221,12 @@ static void what_is_sent(void **state)
     reply("HTTP/1.1 204 No Content\r\n\r\n");
     finish(&a, 0);
     buf_done(&a.body);
+    call(&a, (struct http_call_request){.method = "PUT", .host = "other"});
+    assert_string_equal(read_request("\r\n\r\n"),
+                        "PUT /x HTTP/1.1\r\nHost: other\r\nContent-Length: 0\r\n\r\n");
+    reply("HTTP/1.1 204 No Content\r\n\r\n");
+    finish(&a, 0);
+    buf_done(&a.body);
     c = call(&a, (struct http_call_request){.method = "POST", .host = "h", .body_length = -1});
     http_call_write(c, "hello", 5);
     http_call_write(c, "", 0);
