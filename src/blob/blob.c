@@ -87,8 +87,7 @@ int blob_put(struct blob_store *s, const struct digest *d, const void *data, siz
     return rc;
 }
 
-int blob_open(struct blob_store *s, const struct digest *d, struct blob_read **ret,
-              struct err *err)
+int blob_open(struct blob_store *s, const struct digest *d, struct blob_read **ret, struct err *err)
 {
     int rc = s->ops->open(s, d, ret, err);
     if (rc == 0)
@@ -127,8 +126,7 @@ bool blob_has(struct blob_store *s, const struct digest *d)
     return s->ops->stat(s, d, &info, NULL) == 0;
 }
 
-int blob_stat(struct blob_store *s, const struct digest *d, struct blob_info *ret,
-              struct err *err)
+int blob_stat(struct blob_store *s, const struct digest *d, struct blob_info *ret, struct err *err)
 {
     return s->ops->stat(s, d, ret, err);
 }

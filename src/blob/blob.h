@@ -28,7 +28,7 @@ struct blob_read; /* an open blob */
 struct blob_info {
     struct digest digest;
     uint64_t size_bytes;
-    int64_t used_ms;      /* when it was last put or touched (wall clock); for collection */
+    int64_t used_ms; /* when it was last put or touched (wall clock); for collection */
 };
 
 /* Visits in no order; a visit that returns nonzero ends the list with that code. */
@@ -60,10 +60,10 @@ struct blob_store {
 };
 struct blob_put {
     const struct blob_ops *ops;
-    struct digest digest;      /* promised */
+    struct digest digest; /* promised */
     uint64_t size_bytes, done_bytes;
     struct digest_state *hash;
-    bool is_there;             /* somebody has put it already: bytes are only checked */
+    bool is_there; /* somebody has put it already: bytes are only checked */
 };
 struct blob_read {
     const struct blob_ops *ops;

@@ -282,7 +282,8 @@ static int64_t used_ms(const struct stat *st)
 static int trees_collect(struct tree_set *s, int64_t before_ms, tree_used_fn *is_used, void *arg,
                          struct err *err)
 {
-    cleanup(dir_closep) DIR *dir = fdopendir(openat(s->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    cleanup(dir_closep) DIR *dir =
+        fdopendir(openat(s->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (dir == NULL)
         return err_errno(err, errno, "cannot list trees");
     for (struct dirent *d; (d = readdir(dir)) != NULL;) {
@@ -301,13 +302,14 @@ static int trees_collect(struct tree_set *s, int64_t before_ms, tree_used_fn *is
 
 static int exec_collect(struct tree_set *s, uint64_t *freed, struct err *err)
 {
-    cleanup(dir_closep) DIR *dir = fdopendir(openat(s->exec_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    cleanup(dir_closep) DIR *dir =
+        fdopendir(openat(s->exec_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (dir == NULL)
         return err_errno(err, errno, "cannot list trees");
     for (struct dirent *d; (d = readdir(dir)) != NULL;) {
         struct stat st;
-        if (d->d_name[0] == '.' ||
-            fstatat(s->exec_fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_nlink > 1)
+        if (d->d_name[0] == '.' || fstatat(s->exec_fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+            st.st_nlink > 1)
             continue;
         if (unlinkat(s->exec_fd, d->d_name, 0) == 0)
             *freed += (uint64_t)st.st_size;

@@ -18,8 +18,8 @@
 #include "os/proc.h"
 
 #define PATH_BYTES 1024
-#define EXIT_MS 5000
-#define ENV_MAX 256
+#define EXIT_MS    5000
+#define ENV_MAX    256
 
 extern char **environ;
 
@@ -46,7 +46,8 @@ bool fetch_is_reference(const char *s)
     size_t len = strlen(s);
     if (len == 0 || len >= 500 || s[0] == '-' || s[0] == '/' || s[0] == '.')
         return false;
-    return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@") == len &&
+    return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@") ==
+               len &&
            strstr(s, "//") == NULL && strstr(s, "..") == NULL;
 }
 
@@ -60,7 +61,8 @@ bool fetch_is_loopback(const char *reference)
     host[strcspn(host, ":")] = '\0';
     unsigned a, b, c;
     char rest;
-    return strcmp(host, "localhost") == 0 || sscanf(host, "127.%3u.%3u.%3u%c", &a, &b, &c, &rest) == 3;
+    return strcmp(host, "localhost") == 0 ||
+           sscanf(host, "127.%3u.%3u.%3u%c", &a, &b, &c, &rest) == 3;
 }
 
 /* ---- ends ---- */
@@ -106,7 +108,8 @@ static int blob_read_checked(const char *dir, const struct digest *d, char **ret
     return rc;
 }
 
-static int layout_read(const char *dir, struct oci_manifest *m, struct fetched *ret, struct err *err)
+static int layout_read(const char *dir, struct oci_manifest *m, struct fetched *ret,
+                       struct err *err)
 {
     char path[PATH_BYTES];
     cleanup(mem_freep) char *index = NULL;
@@ -206,10 +209,14 @@ static int skopeo_failed(const struct fetch *f, struct err *err)
         const char *part;
         enum berr code;
     } known[] = {
-        {"manifest unknown", BERR_NOT_FOUND}, {"name unknown", BERR_NOT_FOUND},
-        {"not found", BERR_NOT_FOUND},        {"unauthorized", BERR_FORBIDDEN},
-        {"denied", BERR_FORBIDDEN},           {"no space left", BERR_NO_SPACE},
-        {"digest", BERR_INVALID},             {"Invalid", BERR_INVALID},
+        {"manifest unknown", BERR_NOT_FOUND},
+        {"name unknown", BERR_NOT_FOUND},
+        {"not found", BERR_NOT_FOUND},
+        {"unauthorized", BERR_FORBIDDEN},
+        {"denied", BERR_FORBIDDEN},
+        {"no space left", BERR_NO_SPACE},
+        {"digest", BERR_INVALID},
+        {"Invalid", BERR_INVALID},
     };
     enum berr code = BERR_UNAVAILABLE;
     for (size_t i = ARRAY_LEN(known); i-- > 0;)
@@ -266,12 +273,22 @@ static int skopeo_spawn(struct fetch *f, int out, struct err *err)
     snprintf(source, sizeof(source), "docker://%s", f->reference);
     snprintf(target, sizeof(target), "oci:%s/tmp/%s/oci:image", f->data_dir, f->folder);
     snprintf(tmp, sizeof(tmp), "%s/tmp/%s", f->data_dir, f->folder);
-    const char *argv[] = {
-        f->skopeo[0] != '\0' ? f->skopeo : "skopeo", "--insecure-policy", "--tmpdir", tmp, "copy",
-        fetch_is_loopback(f->reference) ? "--src-tls-verify=false" : "--src-tls-verify=true",
-        "--remove-signatures", source, target, NULL};
+    const char *argv[] = {f->skopeo[0] != '\0' ? f->skopeo : "skopeo",
+                          "--insecure-policy",
+                          "--tmpdir",
+                          tmp,
+                          "copy",
+                          fetch_is_loopback(f->reference) ? "--src-tls-verify=false"
+                                                          : "--src-tls-verify=true",
+                          "--remove-signatures",
+                          source,
+                          target,
+                          NULL};
     struct os_spawn_fd fds[] = {{.from = out, .to = 1}, {.from = out, .to = 2}};
-    struct os_spawn spawn = {.argv = argv, .fds = fds, .fd_count = ARRAY_LEN(fds), .session = true,
+    struct os_spawn spawn = {.argv = argv,
+                             .fds = fds,
+                             .fd_count = ARRAY_LEN(fds),
+                             .session = true,
                              .death_signal = SIGKILL};
     int rc = os_spawn(&spawn, &f->pid, NULL, err);
     if (rc == -BERR_NOT_FOUND)

@@ -16,12 +16,12 @@ struct fetch;
 struct fetched {
     char layers[IMAGE_LAYERS_MAX][65]; /* hex, bottom first */
     uint32_t layer_count;
-    char config[4096];                 /* see oci.h */
+    char config[4096]; /* see oci.h */
 };
 
 struct fetch_job {
     struct ev_loop *loop;
-    const char *skopeo;     /* NULL: found in PATH */
+    const char *skopeo; /* NULL: found in PATH */
     const char *data_dir, *folder, *reference;
     /* A step in words. */
     void (*progress)(void *arg, const char *text);

@@ -6,7 +6,7 @@
 #include "image/state.h"
 
 #define KEEP_FAILED_MS (7ll * 24 * 3600 * 1000)
-#define MAKINGS_MAX 2
+#define MAKINGS_MAX    2
 /* A marker in maps of ids: only the key counts. */
 static char present;
 

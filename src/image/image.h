@@ -52,14 +52,14 @@ struct image_ops {
 
 struct image_config {
     struct ev_loop *loop;
-    const char *data_dir;        /* DATA: archives go through DATA/tmp */
+    const char *data_dir; /* DATA: archives go through DATA/tmp */
     const struct os_clock *clock;
     uint64_t (*random)(void *arg); /* 64 random bits, for ids */
     void *random_arg;
     struct image_ops ops;
-    const char *skopeo;          /* NULL: found in PATH */
-    uint32_t max_makings;        /* at once; 0: 2 */
-    int64_t keep_failed_ms;      /* 0: a week */
+    const char *skopeo;     /* NULL: found in PATH */
+    uint32_t max_makings;   /* at once; 0: 2 */
+    int64_t keep_failed_ms; /* 0: a week */
 };
 
 int image_mgr_new(const struct image_config *cfg, struct image_mgr **ret, struct err *err);
@@ -72,9 +72,9 @@ void image_mgr_start(struct image_mgr *m);
 /* ---- making ---- */
 
 struct image_build_spec {
-    const char *from;            /* debian:bookworm, debian:trixie */
+    const char *from; /* debian:bookworm, debian:trixie */
     struct js_strs packages, pip;
-    bool no_cache;               /* build even when the same recipe has been built */
+    bool no_cache; /* build even when the same recipe has been built */
 };
 
 /* Both answer through done once the row is durable (MAKING; or READY when there is nothing to do),
@@ -82,8 +82,8 @@ struct image_build_spec {
  * the reference. The same again while it is being made answers the one under way. */
 void image_build(struct image_mgr *m, const char *ref, const struct image_build_spec *spec,
                  struct user_id owner, image_done_fn *done, void *arg);
-void image_pull(struct image_mgr *m, const char *reference, const char *name,
-                struct user_id owner, image_done_fn *done, void *arg);
+void image_pull(struct image_mgr *m, const char *reference, const char *name, struct user_id owner,
+                image_done_fn *done, void *arg);
 /* Calls back when the image has left MAKING: rc 0 for READY, else why it FAILED. At once when it
  * has. NOT_FOUND. */
 void image_wait(struct image_mgr *m, struct image_id id, image_done_fn *done, void *arg);

@@ -70,10 +70,11 @@ static void saved(void *arg, int rc, const struct err *err)
     place_free(e);
     if (rc != 0) { /* not durable: a restart makes it anew, and so may whoever asks now */
         e->row.state = IMAGE_FAILED;
-        snprintf(e->row.reason, sizeof(e->row.reason), "its row could not be saved: %.180s", err->text);
+        snprintf(e->row.reason, sizeof(e->row.reason), "its row could not be saved: %.180s",
+                 err->text);
     }
     if (e->row.state == IMAGE_FAILED)
-        err_set(&failure, rc != 0 ? (enum berr)-rc : BERR_UNAVAILABLE, "%s", e->row.reason);
+        err_set(&failure, rc != 0 ? (enum berr) - rc : BERR_UNAVAILABLE, "%s", e->row.reason);
     waiters_call(e, false, e->row.state == IMAGE_FAILED ? -(int)failure.code : 0, &failure);
     makings_start(m);
     image_collect(m);
@@ -103,7 +104,8 @@ static void fail(struct entry *e, const struct err *err)
     e->row.state = IMAGE_FAILED;
     e->row.layer_count = 0;
     snprintf(e->row.reason, sizeof(e->row.reason), "%.250s", err->text);
-    snprintf(text, sizeof(text), "image %.63s:%.128s: %.250s", e->row.name, e->row.tag, e->row.reason);
+    snprintf(text, sizeof(text), "image %.63s:%.128s: %.250s", e->row.name, e->row.tag,
+             e->row.reason);
     row_save(e, "image.failed", text);
 }
 
@@ -159,7 +161,8 @@ static void layer_progress(void *arg, const char *text)
         return;
     char words[256];
     if (e->row.layer_count > 1)
-        snprintf(words, sizeof(words), "layer %u of %u: %.200s", e->layers_done + 1, e->row.layer_count, text);
+        snprintf(words, sizeof(words), "layer %u of %u: %.200s", e->layers_done + 1,
+                 e->row.layer_count, text);
     else
         snprintf(words, sizeof(words), "%.250s", text);
     entry_progress(e, words);
@@ -170,7 +173,8 @@ static void layer_done(void *arg, int rc, const void *reply, const struct err *e
     struct entry *e = ticket_end(arg);
     if (e == NULL || e->step != STEP_LAYERS)
         return;
-    if (rc == -BERR_UNAVAILABLE && err->field[0] == '\0' && !str_has_prefix(err->text, "the build failed")) {
+    if (rc == -BERR_UNAVAILABLE && err->field[0] == '\0' &&
+        !str_has_prefix(err->text, "the build failed")) {
         retry_later(e); /* the runner is away */
     } else if (rc != 0) {
         fail(e, err);
@@ -216,7 +220,8 @@ static void layers_next(struct entry *e)
     }
     if (!is_build(&e->row)) {
         char text[64];
-        snprintf(text, sizeof(text), "unpacking layer %u of %u", e->layers_done + 1, e->row.layer_count);
+        snprintf(text, sizeof(text), "unpacking layer %u of %u", e->layers_done + 1,
+                 e->row.layer_count);
         entry_progress(e, text);
     }
     struct ticket *t = ticket_new(e);
@@ -263,9 +268,14 @@ static void pull_start(struct entry *e)
     struct err err;
     folder_of(e, folder);
     struct fetch_job job = {
-        .loop = e->m->cfg.loop, .skopeo = e->m->cfg.skopeo, .data_dir = e->m->data_dir,
-        .folder = folder, .reference = e->row.source, .progress = fetch_progress,
-        .done = fetch_done, .arg = e,
+        .loop = e->m->cfg.loop,
+        .skopeo = e->m->cfg.skopeo,
+        .data_dir = e->m->data_dir,
+        .folder = folder,
+        .reference = e->row.source,
+        .progress = fetch_progress,
+        .done = fetch_done,
+        .arg = e,
     };
     e->step = STEP_FETCHING;
     entry_progress(e, "asking the registry");
@@ -293,7 +303,8 @@ static void build_start(struct entry *e)
 
 void makings_start(struct image_mgr *m)
 {
-    for (size_t i = 0; m->is_started && i < m->entries.len && m->makings < m->cfg.max_makings; i++) {
+    for (size_t i = 0; m->is_started && i < m->entries.len && m->makings < m->cfg.max_makings;
+         i++) {
         struct entry *e = m->entries.items[i];
         if (e->step != STEP_WAITING || !e->is_saved)
             continue;

@@ -44,8 +44,9 @@ int oci_index_parse(const char *text, size_t len, struct digest *ret, struct err
 /* "application/vnd.oci.image.layer.v1.tar+gzip" and docker's "….rootfs.diff.tar.gzip". */
 static bool is_tar(const char *type)
 {
-    return type != NULL && strstr(type, "layer") == NULL ? strstr(type, "rootfs.diff.tar") != NULL
-                                                         : type != NULL && strstr(type, ".tar") != NULL;
+    return type != NULL && strstr(type, "layer") == NULL
+               ? strstr(type, "rootfs.diff.tar") != NULL
+               : type != NULL && strstr(type, ".tar") != NULL;
 }
 
 int oci_manifest_parse(const char *text, size_t len, struct oci_manifest *ret, struct err *err)
@@ -63,7 +64,8 @@ int oci_manifest_parse(const char *text, size_t len, struct oci_manifest *ret, s
     if (yyjson_arr_size(list) > IMAGE_LAYERS_MAX)
         return err_set(err, BERR_TOO_LARGE, "the image has more than %d layers", IMAGE_LAYERS_MAX);
     size_t i, count;
-    yyjson_arr_foreach(list, i, count, layer) {
+    yyjson_arr_foreach(list, i, count, layer)
+    {
         const char *type = js_get_str(layer, "mediaType");
         if (!is_tar(type))
             return err_set(err, BERR_UNSUPPORTED, "the image has a layer that is no tar but %.100s",
@@ -81,8 +83,10 @@ int oci_manifest_parse(const char *text, size_t len, struct oci_manifest *ret, s
 /* Names as Go's GOARCH has them. */
 static const char *machine_arch(void)
 {
-    static const char *const names[][2] = {{"x86_64", "amd64"}, {"aarch64", "arm64"},
-                                           {"ppc64le", "ppc64le"}, {"s390x", "s390x"},
+    static const char *const names[][2] = {{"x86_64", "amd64"},
+                                           {"aarch64", "arm64"},
+                                           {"ppc64le", "ppc64le"},
+                                           {"s390x", "s390x"},
                                            {"riscv64", "riscv64"}};
     struct utsname un;
     if (uname(&un) != 0)
@@ -102,7 +106,8 @@ static int strings_check(yyjson_val *list, const char *what, struct err *err)
         return 0;
     if (!yyjson_is_arr(list))
         return bad(what, err);
-    yyjson_arr_foreach(list, i, count, val) {
+    yyjson_arr_foreach(list, i, count, val)
+    {
         const char *s = yyjson_get_str(val);
         if (s == NULL || strlen(s) != yyjson_get_len(val))
             return bad(what, err);
@@ -115,7 +120,8 @@ static void strings_write(struct js_writer *w, const char *key, yyjson_val *list
     size_t i, count;
     yyjson_val *val;
     js_w_array(w, key);
-    yyjson_arr_foreach(list, i, count, val) {
+    yyjson_arr_foreach(list, i, count, val)
+    {
         js_w_str(w, NULL, yyjson_get_str(val));
     }
     js_w_end_array(w);
@@ -153,8 +159,9 @@ int oci_config_parse(const char *text, size_t len, struct buf *out, struct err *
     if (os != NULL && strcmp(os, "linux") != 0)
         return err_set(err, BERR_UNSUPPORTED, "the image is for %.40s", os);
     if (arch != NULL && arch[0] != '\0' && strcmp(arch, machine_arch()) != 0)
-        return err_set(err, BERR_UNSUPPORTED, "the image is for %.40s processors, this machine is %s",
-                       arch, machine_arch());
+        return err_set(err, BERR_UNSUPPORTED,
+                       "the image is for %.40s processors, this machine is %s", arch,
+                       machine_arch());
     yyjson_val *env = yyjson_obj_get(config, "Env"), *entry = yyjson_obj_get(config, "Entrypoint"),
                *cmd = yyjson_obj_get(config, "Cmd");
     rc = strings_check(env, "a config with a bad Env", err);

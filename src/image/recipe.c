@@ -37,8 +37,8 @@ static int from_check(const char *from, const char **ret_suite, struct err *err)
     return rc;
 }
 
-static int names_check(const struct js_strs *names, bool (*is_name)(const char *), const char *field,
-                       const char *want, struct err *err)
+static int names_check(const struct js_strs *names, bool (*is_name)(const char *),
+                       const char *field, const char *want, struct err *err)
 {
     if (names->len > PACKAGES_MAX)
         return err_set(err, BERR_TOO_LARGE, "more than %d %s", PACKAGES_MAX, field);
@@ -106,7 +106,8 @@ static int recipe_name(struct recipe *r, const char *from, uint64_t nonce, struc
     if (buf_is_failed(&text))
         return no_memory(err);
     if (text.len >= RECIPE_BYTES) {
-        int rc = err_set(err, BERR_TOO_LARGE, "the list of packages has more than %d bytes", RECIPE_BYTES);
+        int rc = err_set(err, BERR_TOO_LARGE, "the list of packages has more than %d bytes",
+                         RECIPE_BYTES);
         err_hint(err, "leave out packages that others depend on anyway");
         return rc;
     }
@@ -123,7 +124,8 @@ int recipe_make(const struct image_build_spec *spec, uint64_t nonce, struct aren
     struct recipe r = {0};
     int rc = from_check(spec->from, &r.suite, err);
     if (rc == 0)
-        rc = names_check(&spec->packages, wire_is_deb_name, "packages", "the name of a Debian package", err);
+        rc = names_check(&spec->packages, wire_is_deb_name, "packages",
+                         "the name of a Debian package", err);
     if (rc == 0)
         rc = names_check(&spec->pip, wire_is_pip_name, "pip", "a name or name==version", err);
     if (rc == 0)

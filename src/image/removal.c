@@ -103,8 +103,7 @@ static void row_remove(struct entry *e)
 static void layers_next(struct entry *e)
 {
     struct image_mgr *m = e->m;
-    while (e->row.layer_count > 0 &&
-           layer_is_wanted(m, e->row.layers[e->row.layer_count - 1], e))
+    while (e->row.layer_count > 0 && layer_is_wanted(m, e->row.layers[e->row.layer_count - 1], e))
         e->row.layer_count--;
     if (e->row.layer_count == 0) {
         row_remove(e);
@@ -184,7 +183,8 @@ void image_remove(struct image_mgr *m, struct image_id id, image_done_fn *done, 
     if (e == NULL)
         rc = err_set(&err, BERR_NOT_FOUND, "there is no such image");
     else if (e->row.state == IMAGE_MAKING) {
-        rc = err_set(&err, BERR_CONFLICT, "image %.63s:%.128s is still being made", e->row.name, e->row.tag);
+        rc = err_set(&err, BERR_CONFLICT, "image %.63s:%.128s is still being made", e->row.name,
+                     e->row.tag);
         err_hint(&err, "wait for its end");
     } else if (e->users.len > 0)
         rc = in_use(e, &err);

@@ -15,7 +15,7 @@
 #include "image/image.h"
 #include "image/recipe.h"
 
-#define IMAGE_RETRY_MS 1000
+#define IMAGE_RETRY_MS      1000
 #define IMAGE_BUSY_RETRY_MS 3000
 #define IMAGE_BEING_REMOVED "being removed"
 
@@ -29,8 +29,8 @@ enum step { STEP_NONE, STEP_WAITING, STEP_FETCHING, STEP_LAYERS, STEP_SAVING };
 struct entry {
     struct image_mgr *m;
     struct image row;
-    bool is_saved;             /* its first row is durable */
-    struct map users;          /* workload ids */
+    bool is_saved;              /* its first row is durable */
+    struct map users;           /* workload ids */
     VEC(struct waiter) waiters; /* for the end of its making */
     char progress[256];
 
@@ -38,7 +38,7 @@ struct entry {
     enum step step;
     struct fetch *fetch;
     uint32_t layers_done;
-    struct ev_timer *retry;    /* of making or removal; never both */
+    struct ev_timer *retry; /* of making or removal; never both */
 
     /* removal */
     bool is_removing;
@@ -52,7 +52,7 @@ struct image_mgr {
     bool is_started, is_closed;
     size_t owed;
     uint32_t makings;
-    VEC(char *) leaving;       /* layers that the runner is removing now */
+    VEC(char *) leaving; /* layers that the runner is removing now */
 };
 
 /* ---- image.c ---- */

@@ -133,7 +133,8 @@ static int unpack(const struct work *w, const char *path, int archive_fd, const 
     if (rc != 0)
         return rc;
     const char *argv[] = {"/berth-unpack", "tar", NULL};
-    struct sandbox s = {.work = path, .program = program, .in_fd = feeder.data_fd, .out_fd = size_fd};
+    struct sandbox s = {
+        .work = path, .program = program, .in_fd = feeder.data_fd, .out_fd = size_fd};
     rc = sandbox_run(w, &s, argv, &code, words, err);
     int fed = feeder_end(&feeder, layer, rc == 0 ? err : NULL);
     if (rc != 0 || fed != 0) /* a wrong digest explains all else */

@@ -21,19 +21,19 @@
 #include "runner/image_sandbox.h"
 
 /* Owner of cached files on disk: nobody's range. Seen as the storage's in the sandbox. */
-#define CACHE_ID 4000000000u
+#define CACHE_ID      4000000000u
 #define SOURCES_BYTES (16 * 1024)
-#define APT_LIST_MS 20000
-#define ARGS_MAX 1100
+#define APT_LIST_MS   20000
+#define ARGS_MAX      1100
 
 struct build {
     const struct work *w;
     const struct wire_image_build *req;
-    char path[700];            /* of the layer being made */
-    char cache[600];           /* "" when there is none */
+    char path[700];  /* of the layer being made */
+    char cache[600]; /* "" when there is none */
     unsigned total, unpacked, set_up;
     char step[ERR_TEXT_MAX];
-    char fault[ERR_TEXT_MAX];  /* the first line that says what is wrong */
+    char fault[ERR_TEXT_MAX]; /* the first line that says what is wrong */
 };
 
 /* ---- progress and reasons, from what the programs say ---- */
@@ -91,12 +91,13 @@ static void pip_line(void *arg, const char *line)
 static int build_failed(const struct build *b, const char *words, struct err *err)
 {
     const char *why = b->fault[0] != '\0' ? b->fault : words;
-    static const char *const wrong_names[] = {"Unable to locate package", "has no installation candidate",
-                                              "Couldn't find any package", "No matching distribution",
-                                              "ResolutionImpossible", "Version ", "has unmet dependencies",
-                                              "Unable to correct problems"};
-    static const char *const network[] = {"Failed to fetch", "Could not resolve", "Temporary failure",
-                                          "Connection", "Could not find a version", "timed out"};
+    static const char *const wrong_names[] = {
+        "Unable to locate package", "has no installation candidate", "Couldn't find any package",
+        "No matching distribution", "ResolutionImpossible",          "Version ",
+        "has unmet dependencies",   "Unable to correct problems"};
+    static const char *const network[] = {"Failed to fetch",          "Could not resolve",
+                                          "Temporary failure",        "Connection",
+                                          "Could not find a version", "timed out"};
     static const char *const space[] = {"No space left on device", "Disk quota exceeded"};
     enum berr code = BERR_INTERNAL;
     for (size_t i = 0; i < ARRAY_LEN(network); i++)
@@ -104,7 +105,8 @@ static int build_failed(const struct build *b, const char *words, struct err *er
     for (size_t i = 0; i < ARRAY_LEN(wrong_names); i++)
         code = strstr(why, wrong_names[i]) != NULL ? BERR_INVALID : code;
     for (size_t i = 0; i < ARRAY_LEN(space); i++)
-        code = strstr(why, space[i]) != NULL || strstr(words, space[i]) != NULL ? BERR_NO_SPACE : code;
+        code =
+            strstr(why, space[i]) != NULL || strstr(words, space[i]) != NULL ? BERR_NO_SPACE : code;
     return err_set(err, code, "the build failed: %.400s", why[0] != '\0' ? why : "it said nothing");
 }
 
@@ -160,8 +162,12 @@ static void source_add(const char *targets, const char *suite, const char *kind,
 static int sources_find(const char *suite, struct buf *out, struct err *err)
 {
     cleanup(buf_done) struct buf targets = BUF(SOURCES_BYTES);
-    const char *const argv[] = {"apt-get", "indextargets", "Created-By: Packages", "--format",
-                                "$(REPO_URI) $(RELEASE) $(COMPONENT)", NULL};
+    const char *const argv[] = {"apt-get",
+                                "indextargets",
+                                "Created-By: Packages",
+                                "--format",
+                                "$(REPO_URI) $(RELEASE) $(COMPONENT)",
+                                NULL};
     const struct os_spawn spawn = {.argv = argv};
     int rc = os_run_ok(&spawn, &targets, APT_LIST_MS, err);
     if (rc != 0)
@@ -181,7 +187,8 @@ static int sources_file(const struct build *b, int *ret_fd, struct err *err)
     if (rc != 0 || text.len == 0)
         return rc;
     cleanup(fd_closep) int fd = memfd_create("sources", MFD_CLOEXEC);
-    if (fd < 0 || write(fd, text.data, text.len) != (ssize_t)text.len || lseek(fd, 0, SEEK_SET) != 0)
+    if (fd < 0 || write(fd, text.data, text.len) != (ssize_t)text.len ||
+        lseek(fd, 0, SEEK_SET) != 0)
         return err_errno(err, errno, "cannot write the list of sources");
     *ret_fd = TAKE_FD(fd);
     return 0;
@@ -237,10 +244,23 @@ static const char *include_option(const struct build *b)
     return buf_is_failed(&text) ? NULL : arena_strdup(b->w->arena, buf_str(&text));
 }
 
-#define CACHE_HOOK                                                                                 \
-    "if [ -d /cache ]; then mkdir -p /cache/partial \"$1\"/var/cache/apt/archives;"                \
+#define CACHE_HOOK                                                                  \
+    "if [ -d /cache ]; then mkdir -p /cache/partial \"$1\"/var/cache/apt/archives;" \
     " mount --bind /cache \"$1\"/var/cache/apt/archives; fi"
 #define CACHE_END "if [ -d /cache ]; then umount \"$1\"/var/cache/apt/archives; fi"
+/* Packages compile their Python files one after the other, each with an interpreter of its own.
+ * Their tool is replaced while they are installed; afterwards all are compiled on all processors.
+ */
+#define PYTHON_HOOK                                                                  \
+    "chroot \"$1\" dpkg-divert --local --rename --divert /usr/bin/py3compile.real"   \
+    " --add /usr/bin/py3compile; printf '#!/bin/sh\\n' > \"$1\"/usr/bin/py3compile;" \
+    " chmod 755 \"$1\"/usr/bin/py3compile"
+#define PYTHON_END                                                                          \
+    "rm \"$1\"/usr/bin/py3compile; chroot \"$1\" dpkg-divert --local --rename --remove"     \
+    " /usr/bin/py3compile; d=/usr/lib/python3/dist-packages; [ ! -d \"$1\"$d ] ||"          \
+    " find \"$1\"$d -mindepth 1 -maxdepth 1 ! -name '*-info' -printf '%P\\0' |"             \
+    " chroot \"$1\" sh -c \"cd $d && xargs -0 -r -n 4 -P $(nproc) python3 -m compileall -q" \
+    " > /dev/null 2>&1\" || true"
 
 static int debs_install(struct build *b, struct err *err)
 {
@@ -251,22 +271,38 @@ static int debs_install(struct build *b, struct err *err)
     const char *include = include_option(b);
     if (rc != 0 || include == NULL)
         return rc != 0 ? rc : err_set(err, BERR_NOMEM, "out of memory");
-    const char *argv[] = {
-        "/usr/bin/mmdebstrap", "--verbose", "--mode=root", "--variant=minbase",
-        "--format=directory", include,
-        "--dpkgopt=force-unsafe-io", /* synced as a whole at the end */
-        "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
-        "--dpkgopt=path-include=/usr/share/locale/locale.alias",
-        "--dpkgopt=path-exclude=/usr/share/doc/*",
-        "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-        "--aptopt=APT::Install-Recommends \"false\"", "--aptopt=Acquire::Languages \"none\"",
-        "--aptopt=Acquire::Retries \"3\"",
-        "--skip=download/empty,essential/unlink,cleanup/apt/cache",
-        "--setup-hook=" CACHE_HOOK, "--customize-hook=" CACHE_END, b->req->suite, "/layer",
-        sources >= 0 ? "-" : NULL, NULL};
+    const char *argv[] = {"/usr/bin/mmdebstrap",
+                          "--verbose",
+                          "--mode=root",
+                          "--variant=minbase",
+                          "--format=directory",
+                          include,
+                          "--dpkgopt=force-unsafe-io", /* synced as a whole at the end */
+                          "--dpkgopt=path-exclude=/usr/share/man/*",
+                          "--dpkgopt=path-exclude=/usr/share/locale/*",
+                          "--dpkgopt=path-include=/usr/share/locale/locale.alias",
+                          "--dpkgopt=path-exclude=/usr/share/doc/*",
+                          "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+                          "--aptopt=APT::Install-Recommends \"false\"",
+                          "--aptopt=Acquire::Languages \"none\"",
+                          "--aptopt=Acquire::Retries \"3\"",
+                          "--skip=download/empty,essential/unlink,cleanup/apt/cache",
+                          "--setup-hook=" CACHE_HOOK,
+                          "--essential-hook=" PYTHON_HOOK,
+                          "--customize-hook=" PYTHON_END,
+                          "--customize-hook=" CACHE_END,
+                          b->req->suite,
+                          "/layer",
+                          sources >= 0 ? "-" : NULL,
+                          NULL};
     struct sandbox s = {
-        .work = b->path, .cache = b->cache[0] != '\0' ? b->cache : NULL, .network = true,
-        .in_fd = sources, .out_fd = -1, .on_line = deb_line, .arg = b,
+        .work = b->path,
+        .cache = b->cache[0] != '\0' ? b->cache : NULL,
+        .network = true,
+        .in_fd = sources,
+        .out_fd = -1,
+        .on_line = deb_line,
+        .arg = b,
     };
     work_progress(b->w, "reading the lists of packages");
     rc = sandbox_run(b->w, &s, argv, &code, words, err);
@@ -276,24 +312,29 @@ static int debs_install(struct build *b, struct err *err)
 /* ---- Python packages ---- */
 
 /* Run as sh -c SCRIPT pip NAME…: in the sandbox, with the new root at /layer. */
-#define PIP_ENTER                                                                                  \
-    "set -e; d=/layer/var/tmp/berth; mkdir -p $d;"                                                  \
-    "mount --rbind /dev /layer/dev; mount -t proc proc /layer/proc;"                                 \
-    "touch /layer/etc/resolv.conf /layer/etc/hosts; mount --bind /etc/resolv.conf /layer/etc/resolv.conf;" \
-    "mount --bind /etc/hosts /layer/etc/hosts;"                                                     \
-    "mount --bind /etc/ssl/certs /layer/etc/ssl/certs;"                                             \
-    "if [ -f /etc/pip.conf ]; then cp /etc/pip.conf $d/pip.conf; export PIP_CONFIG_FILE=/var/tmp/berth/pip.conf; fi;" \
-    "if [ -d \"$PIP_FIND_LINKS\" ]; then mkdir -p $d/links; mount --bind \"$PIP_FIND_LINKS\" $d/links;" \
-    " export PIP_FIND_LINKS=/var/tmp/berth/links; fi;"                                             \
-    "export TMPDIR=/var/tmp/berth PIP_ROOT_USER_ACTION=ignore PIP_BREAK_SYSTEM_PACKAGES=1"         \
+#define PIP_ENTER                                                                              \
+    "set -e; d=/layer/var/tmp/berth; mkdir -p $d;"                                             \
+    "mount --rbind /dev /layer/dev; mount -t proc proc /layer/proc;"                           \
+    "touch /layer/etc/resolv.conf /layer/etc/hosts; mount --bind /etc/resolv.conf "            \
+    "/layer/etc/resolv.conf;"                                                                  \
+    "mount --bind /etc/hosts /layer/etc/hosts;"                                                \
+    "mount --bind /etc/ssl/certs /layer/etc/ssl/certs;"                                        \
+    "if [ -f /etc/pip.conf ]; then cp /etc/pip.conf $d/pip.conf; export "                      \
+    "PIP_CONFIG_FILE=/var/tmp/berth/pip.conf; fi;"                                             \
+    "if [ -d \"$PIP_FIND_LINKS\" ]; then mkdir -p $d/links; mount --bind \"$PIP_FIND_LINKS\" " \
+    "$d/links;"                                                                                \
+    " export PIP_FIND_LINKS=/var/tmp/berth/links; fi;"                                         \
+    "export TMPDIR=/var/tmp/berth PIP_ROOT_USER_ACTION=ignore PIP_BREAK_SYSTEM_PACKAGES=1"     \
     " PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_PROGRESS_BAR=off;"
 /* Wheels only: nothing of theirs is run. */
-#define PIP_FETCH                                                                                  \
-    PIP_ENTER "if [ -d /cache ]; then mkdir -p /cache/pip $d/cache; mount --bind /cache/pip $d/cache;" \
-              " export PIP_CACHE_DIR=/var/tmp/berth/cache; fi;"                                    \
-              "exec chroot /layer python3 -m pip download --only-binary=:all: -d /var/tmp/berth/wheels \"$@\""
-#define PIP_OFFLINE                                                                                \
-    PIP_ENTER "exec chroot /layer python3 -m pip install --no-index --no-cache-dir"                 \
+#define PIP_FETCH                                                                              \
+    PIP_ENTER                                                                                  \
+    "if [ -d /cache ]; then mkdir -p /cache/pip $d/cache; mount --bind /cache/pip $d/cache;"   \
+    " export PIP_CACHE_DIR=/var/tmp/berth/cache; fi;"                                          \
+    "exec chroot /layer python3 -m pip download --only-binary=:all: -d /var/tmp/berth/wheels " \
+    "\"$@\""
+#define PIP_OFFLINE                                                                 \
+    PIP_ENTER "exec chroot /layer python3 -m pip install --no-index --no-cache-dir" \
               " --find-links /var/tmp/berth/wheels \"$@\""
 #define PIP_ONLINE PIP_ENTER "exec chroot /layer python3 -m pip install --no-cache-dir \"$@\""
 
@@ -310,8 +351,13 @@ static int pip_run(struct build *b, const char *script, bool cache, int *ret_cod
     for (size_t i = 0; i < b->req->pip.len; i++)
         argv[4 + i] = b->req->pip.items[i];
     struct sandbox s = {
-        .work = b->path, .cache = cache && b->cache[0] != '\0' ? b->cache : NULL, .network = true,
-        .in_fd = -1, .out_fd = -1, .on_line = pip_line, .arg = b,
+        .work = b->path,
+        .cache = cache && b->cache[0] != '\0' ? b->cache : NULL,
+        .network = true,
+        .in_fd = -1,
+        .out_fd = -1,
+        .on_line = pip_line,
+        .arg = b,
     };
     b->fault[0] = words[0] = '\0';
     return sandbox_run(b->w, &s, argv, ret_code, words, err);
@@ -332,10 +378,12 @@ static int pip_install(struct build *b, struct err *err)
 
 /* ---- the verb ---- */
 
-#define TIDY                                                                                       \
-    "rm -rf /layer/var/tmp/berth /layer/var/lib/apt/lists/* /layer/var/cache/apt/*.bin"               \
-    " /layer/root/.cache /layer/var/log/apt /layer/var/log/dpkg.log /layer/var/log/alternatives.log;"  \
-    "mkdir -p /layer/var/lib/apt/lists/partial; : > /layer/etc/resolv.conf; : > /layer/etc/hostname"
+#define TIDY                                                                            \
+    "rm -rf /layer/var/tmp/berth /layer/var/lib/apt/lists/* /layer/var/cache/apt/*.bin" \
+    " /layer/root/.cache /layer/var/log/apt /layer/var/log/dpkg.log "                   \
+    "/layer/var/log/alternatives.log;"                                                  \
+    "mkdir -p /layer/var/lib/apt/lists/partial; : > /layer/etc/resolv.conf; : > "       \
+    "/layer/etc/hostname"
 
 static int tidy(struct build *b, struct err *err)
 {

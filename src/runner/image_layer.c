@@ -58,7 +58,8 @@ int layer_begin(const struct work *w, const char *layer, char ret_path[700], str
     name_of(name, layer, "new");
     int rc = tree_remove(w->in->layers_fd, name, err);
     if (rc == 0)
-        rc = dir_make(w->in->layers_fd, name, 0755, w->in->storage_id, w->in->storage_id, NULL, err);
+        rc =
+            dir_make(w->in->layers_fd, name, 0755, w->in->storage_id, w->in->storage_id, NULL, err);
     if (rc == 0)
         snprintf(ret_path, 700, "%s/layers/%s", w->in->data, name);
     return rc;
@@ -68,7 +69,8 @@ int layer_finish(const struct work *w, const char *layer, uint64_t size_bytes, s
 {
     char name[NAME_BYTES], size[NAME_BYTES], lock[NAME_BYTES], text[32];
     int len = snprintf(text, sizeof(text), "%llu", (unsigned long long)size_bytes);
-    int rc = file_write(w->in->layers_fd, name_of(size, layer, "size"), text, (size_t)len, 0600, true, err);
+    int rc = file_write(w->in->layers_fd, name_of(size, layer, "size"), text, (size_t)len, 0600,
+                        true, err);
     if (rc != 0)
         return rc;
     /* Thousands of files at once: the whole file system is cheaper than each of them. */

@@ -21,9 +21,9 @@
 #include "base/alloc.h"
 #include "base/str.h"
 
-#define ROOT "/run" /* where it is put together: in a mount namespace of its own, hidden by it */
+#define ROOT         "/run" /* where it is put together: in a mount namespace of its own, hidden by it */
 #define MEMORY_BYTES (4ull << 30)
-#define OPEN_FILES 4096
+#define OPEN_FILES   4096
 
 extern char **environ;
 
@@ -89,16 +89,23 @@ static void bind_or_link(const char *path)
     must(symlink(target, at), path);
 }
 
-static const char *const system_paths[] = {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
+static const char *const system_paths[] = {"/usr",   "/bin",   "/sbin",  "/lib",
+                                           "/lib32", "/lib64", "/libx32"};
 static const char *const device_paths[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
                                            "/dev/urandom"};
 static const char *const etc_paths[] = {"/etc/ld.so.cache", "/etc/alternatives", "/etc/passwd",
                                         "/etc/group", "/etc/nsswitch.conf"};
 /* For downloads: trust and addresses of this machine. */
-static const char *const net_paths[] = {
-    "/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs", "/etc/ssl/openssl.cnf",
-    "/usr/local/share/ca-certificates", "/etc/apt/trusted.gpg", "/etc/apt/trusted.gpg.d",
-    "/etc/apt/keyrings", "/etc/pip.conf", "/etc/dpkg"};
+static const char *const net_paths[] = {"/etc/resolv.conf",
+                                        "/etc/hosts",
+                                        "/etc/ssl/certs",
+                                        "/etc/ssl/openssl.cnf",
+                                        "/usr/local/share/ca-certificates",
+                                        "/etc/apt/trusted.gpg",
+                                        "/etc/apt/trusted.gpg.d",
+                                        "/etc/apt/keyrings",
+                                        "/etc/pip.conf",
+                                        "/etc/dpkg"};
 
 static void bind_all(const char *const *paths, size_t count)
 {
@@ -152,8 +159,8 @@ static void root_make(const struct sandbox *s)
 /* Only what downloads and languages need: the runner's own environment is nobody's business. */
 static void environment_make(const struct sandbox *s)
 {
-    static const char *const kept[] = {"http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY",
-                                       "HTTPS_PROXY", "NO_PROXY", "all_proxy", "ALL_PROXY"};
+    static const char *const kept[] = {"http_proxy",  "https_proxy", "no_proxy",  "HTTP_PROXY",
+                                       "HTTPS_PROXY", "NO_PROXY",    "all_proxy", "ALL_PROXY"};
     char *old[64], **env = environ;
     size_t count = 0;
     for (; s->network && *env != NULL && count < ARRAY_LEN(old); env++) {
@@ -175,7 +182,8 @@ static void environment_make(const struct sandbox *s)
 
 static void limits_set(void)
 {
-    struct rlimit files = {OPEN_FILES, OPEN_FILES}, core = {0, 0}, memory = {MEMORY_BYTES, MEMORY_BYTES};
+    struct rlimit files = {OPEN_FILES, OPEN_FILES}, core = {0, 0},
+                  memory = {MEMORY_BYTES, MEMORY_BYTES};
     (void)setrlimit(RLIMIT_NOFILE, &files);
     (void)setrlimit(RLIMIT_CORE, &core);
     (void)setrlimit(RLIMIT_AS, &memory);
@@ -209,9 +217,8 @@ __attribute__((noreturn)) static void init_run(const struct sandbox *s, const ch
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 126);
 }
 
-__attribute__((noreturn)) static void sandbox_child(const struct sandbox *s,
-                                                    const char *const argv[], int ready_fd,
-                                                    int go_fd)
+__attribute__((noreturn)) static void
+sandbox_child(const struct sandbox *s, const char *const argv[], int ready_fd, int go_fd)
 {
     char byte;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -268,7 +275,7 @@ static int maps_write(const struct work *w, pid_t pid, int ready_fd, int go_fd, 
 
 struct lines {
     const struct sandbox *s;
-    char *words;             /* the last line that is not empty */
+    char *words; /* the last line that is not empty */
     char line[ERR_TEXT_MAX];
     size_t len;
 };
@@ -350,7 +357,8 @@ int sandbox_run(const struct work *w, const struct sandbox *s, const char *const
     char words[ERR_TEXT_MAX] = "";
     struct lines lines = {.s = s, .words = words};
     int status = 0;
-    if (pipe2(p.ready, O_CLOEXEC) != 0 || pipe2(p.go, O_CLOEXEC) != 0 || pipe2(p.out, O_CLOEXEC) != 0)
+    if (pipe2(p.ready, O_CLOEXEC) != 0 || pipe2(p.go, O_CLOEXEC) != 0 ||
+        pipe2(p.out, O_CLOEXEC) != 0)
         return err_errno(err, errno, "cannot start a sandbox");
     pid_t pid = sandbox_fork(s, argv, &p);
     if (pid < 0)

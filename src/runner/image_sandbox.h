@@ -12,12 +12,12 @@
 #include "runner/work.h"
 
 struct sandbox {
-    const char *work;        /* absolute path of a directory of the storage's, at /layer */
-    const char *cache;       /* the same, at /cache; NULL: none */
-    const char *program;     /* absolute path of a program of ours, at /NAME; NULL: none */
-    bool network;            /* the host's, for downloads; with apt's and pip's settings */
-    int in_fd;               /* stdin; -1: nothing */
-    int out_fd;              /* stdout; -1: lines of it go to on_line as well */
+    const char *work;    /* absolute path of a directory of the storage's, at /layer */
+    const char *cache;   /* the same, at /cache; NULL: none */
+    const char *program; /* absolute path of a program of ours, at /NAME; NULL: none */
+    bool network;        /* the host's, for downloads; with apt's and pip's settings */
+    int in_fd;           /* stdin; -1: nothing */
+    int out_fd;          /* stdout; -1: lines of it go to on_line as well */
     /* Lines of stderr and stdout as they come, without the newline. May be NULL. */
     void (*on_line)(void *arg, const char *line);
     void *arg;

@@ -8,8 +8,8 @@
 #define STEPS_MAX 20000 /* of one match: patterns like *a*a*a*a*b take exponential time otherwise */
 
 struct ship_rule {
-    char *base;          /* directory of the rules' file; "" for the top */
-    char *pattern;       /* without !, and without / at either end */
+    char *base;    /* directory of the rules' file; "" for the top */
+    char *pattern; /* without !, and without / at either end */
     bool is_negated, is_dir_only, is_anchored;
 };
 
@@ -151,8 +151,7 @@ static int rule_add(struct ship_rules *r, const char *base, const char *line, si
         return err_set(err, BERR_TOO_LARGE, "more than %d ignore rules", RULES_MAX);
     rule.base = mem_strdup(base);
     rule.pattern = mem_strndup(line, len);
-    struct ship_rule *slot =
-        rule.base != NULL && rule.pattern != NULL ? vec_push(&r->rules) : NULL;
+    struct ship_rule *slot = rule.base != NULL && rule.pattern != NULL ? vec_push(&r->rules) : NULL;
     if (slot == NULL) {
         rule_done(&rule);
         return err_set(err, BERR_NOMEM, "out of memory");

@@ -128,8 +128,8 @@ static int entry_check(const struct ship_entry *e, size_t i, struct maps *m, str
     if (fault == NULL && map_get(&m->paths, e->path) != NULL)
         fault = "is there twice";
     if (fault != NULL)
-        return bad(err, i, "path", "path %.80s %s", str_is_utf8(e->path, strlen(e->path)) ? e->path : "",
-                   fault);
+        return bad(err, i, "path", "path %.80s %s",
+                   str_is_utf8(e->path, strlen(e->path)) ? e->path : "", fault);
     int rc = map_put(&m->paths, e->path, &present);
     if (rc == 0 && e->target != NULL)
         rc = map_put(&m->links, e->path, &present);
@@ -297,7 +297,8 @@ static int entry_read(yyjson_val *obj, size_t i, struct arena *arena, struct shi
     int seen = 0;
     if (!yyjson_is_obj(obj))
         return bad(err, i, "", "an entry must be an object");
-    yyjson_obj_foreach(obj, at, count, key, val) {
+    yyjson_obj_foreach(obj, at, count, key, val)
+    {
         int bit = 0;
         int rc = key_read(key, val, i, arena, e, &bit, err);
         if (rc != 0)
@@ -320,11 +321,11 @@ static int list_read(yyjson_val *list, struct arena *arena, struct ship_manifest
         return err_set(err, BERR_INVALID, "a manifest must be a list of files");
     if (yyjson_arr_size(list) > LIMIT_CODE_FILES)
         return err_set(err, BERR_TOO_LARGE, "more than %d files", LIMIT_CODE_FILES);
-    struct ship_entry *entries =
-        arena_array(arena, yyjson_arr_size(list) + 1, sizeof(*entries));
+    struct ship_entry *entries = arena_array(arena, yyjson_arr_size(list) + 1, sizeof(*entries));
     if (entries == NULL)
         return err_set(err, BERR_NOMEM, "out of memory");
-    yyjson_arr_foreach(list, i, count, val) {
+    yyjson_arr_foreach(list, i, count, val)
+    {
         int rc = entry_read(val, i, arena, &entries[i], err);
         if (rc != 0)
             return rc;

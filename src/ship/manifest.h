@@ -25,7 +25,7 @@
 
 struct ship_entry {
     const char *path;
-    const char *target;   /* of a link; NULL: a file */
+    const char *target; /* of a link; NULL: a file */
     bool is_executable;
     uint64_t size_bytes;
     struct digest digest; /* of a file's content */
@@ -34,7 +34,7 @@ struct ship_manifest {
     struct ship_entry *entries; /* sorted by path */
     size_t count;
     uint64_t total_bytes;
-    struct digest digest;       /* of the canonical text */
+    struct digest digest; /* of the canonical text */
 };
 
 /* INVALID with field "[3].path" (or "[3]"), TOO_LARGE, NOMEM. */

@@ -17,7 +17,7 @@
 #include "ship/ignore.h"
 
 #define IGNORE_FILE_BYTES (256 * 1024)
-#define READ_BYTES (256 * 1024)
+#define READ_BYTES        (256 * 1024)
 
 struct walk {
     const char *top;
@@ -26,7 +26,7 @@ struct walk {
     struct arena *arena;
     struct ship_rules rules;
     VEC(struct ship_entry) found;
-    char *chunk;               /* READ_BYTES */
+    char *chunk; /* READ_BYTES */
     const struct ship_entry *largest;
 };
 
@@ -82,14 +82,16 @@ static int too_large(const struct walk *w, const struct ship_entry *last, struct
             : last;
     int rc = err_set(err, BERR_TOO_LARGE, "%.120s has more than %s of files (%.200s is large)",
                      w->top, units_format_bytes(limit, w->max_bytes), e->path);
-    err_hint(err, "name what the job does not need in a file .berthignore, and put data in a volume");
+    err_hint(err,
+             "name what the job does not need in a file .berthignore, and put data in a volume");
     return rc;
 }
 
 static int entry_add(struct walk *w, const struct ship_entry *e, struct err *err)
 {
     if (w->found.len >= w->max_files) {
-        int rc = err_set(err, BERR_TOO_LARGE, "%.200s has more than %zu files", w->top, w->max_files);
+        int rc =
+            err_set(err, BERR_TOO_LARGE, "%.200s has more than %zu files", w->top, w->max_files);
         err_hint(err, "name what the job does not need in a file .berthignore");
         return rc;
     }
@@ -100,12 +102,12 @@ static int entry_add(struct walk *w, const struct ship_entry *e, struct err *err
     return 0;
 }
 
-static int file_add(struct walk *w, int dir_fd, const char *name, const char *path,
-                    struct err *err)
+static int file_add(struct walk *w, int dir_fd, const char *name, const char *path, struct err *err)
 {
     struct ship_entry e = {.path = path};
     struct stat st;
-    cleanup(fd_closep) int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    cleanup(fd_closep) int fd =
+        openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) != 0)
         return err_errno(err, errno, "cannot read %.200s", path);
     if (!S_ISREG(st.st_mode))
@@ -125,8 +127,7 @@ static int file_add(struct walk *w, int dir_fd, const char *name, const char *pa
     return entry_add(w, &e, err);
 }
 
-static int link_add(struct walk *w, int dir_fd, const char *name, const char *path,
-                    struct err *err)
+static int link_add(struct walk *w, int dir_fd, const char *name, const char *path, struct err *err)
 {
     char target[LIMIT_CODE_PATH_BYTES + 1];
     ssize_t n = readlinkat(dir_fd, name, target, sizeof(target));
@@ -142,8 +143,7 @@ static int link_add(struct walk *w, int dir_fd, const char *name, const char *pa
 
 static bool is_always_ignored(const char *name)
 {
-    static const char *const names[] = {".git", ".hg", ".svn", "__pycache__",
-                                        ".ipynb_checkpoints"};
+    static const char *const names[] = {".git", ".hg", ".svn", "__pycache__", ".ipynb_checkpoints"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (strcmp(name, names[i]) == 0)
             return true;
@@ -155,7 +155,8 @@ static int rules_read(struct walk *w, int dir_fd, const char *name, const char *
                       struct err *err)
 {
     cleanup(buf_done) struct buf text = BUF(IGNORE_FILE_BYTES);
-    cleanup(fd_closep) int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    cleanup(fd_closep) int fd =
+        openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return 0; /* none, or a link to elsewhere: no rules */
     for (;;) {

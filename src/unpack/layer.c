@@ -15,8 +15,8 @@
 
 #define READ_BYTES (128 * 1024)
 #define PATH_BYTES 4096
-#define WHITEOUT ".wh."
-#define OPAQUE ".wh..wh..opq"
+#define WHITEOUT   ".wh."
+#define OPAQUE     ".wh..wh..opq"
 
 struct unpack {
     struct archive *in, *out;
@@ -100,7 +100,8 @@ static int put_header(struct unpack *u, const char *path, mode_t type, mode_t mo
     archive_entry_set_filetype(e, type);
     archive_entry_set_perm(e, mode);
     archive_entry_set_rdev(e, 0);
-    int rc = archive_write_header(u->out, e) < ARCHIVE_OK || archive_write_finish_entry(u->out) < ARCHIVE_OK
+    int rc = archive_write_header(u->out, e) < ARCHIVE_OK ||
+                     archive_write_finish_entry(u->out) < ARCHIVE_OK
                  ? failed(u->out, path, err)
                  : 0;
     archive_entry_free(e);
@@ -181,10 +182,12 @@ static int entry_check(struct unpack *u, struct archive_entry *e, const char *pa
     const char *link = archive_entry_hardlink(e);
     int64_t size = archive_entry_size_is_set(e) ? archive_entry_size(e) : 0;
     if (++u->entries > LIMIT_LAYER_ENTRIES)
-        return err_set(err, BERR_TOO_LARGE, "the layer has more than %d files", LIMIT_LAYER_ENTRIES);
+        return err_set(err, BERR_TOO_LARGE, "the layer has more than %d files",
+                       LIMIT_LAYER_ENTRIES);
     if (size < 0 || (uint64_t)size > LIMIT_LAYER_BYTES - u->bytes ||
         (uint64_t)archive_filter_bytes(u->in, 0) > LIMIT_LAYER_BYTES)
-        return err_set(err, BERR_TOO_LARGE, "the layer has more than %lluG", LIMIT_LAYER_BYTES >> 30);
+        return err_set(err, BERR_TOO_LARGE, "the layer has more than %lluG",
+                       LIMIT_LAYER_BYTES >> 30);
     if (link == NULL && type == AE_IFREG)
         u->bytes += (uint64_t)size;
     if (link != NULL && path_fault(link) != NULL)
@@ -253,7 +256,8 @@ int layer_unpack(int archive_fd, uint64_t *ret_bytes, struct err *err)
                       ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_UNLINK |
                       ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
                       ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS;
-    cleanup(unpack_done) struct unpack u = {.in = archive_read_new(), .out = archive_write_disk_new()};
+    cleanup(unpack_done) struct unpack u = {.in = archive_read_new(),
+                                            .out = archive_write_disk_new()};
     if (u.in == NULL || u.out == NULL)
         return err_set(err, BERR_NOMEM, "out of memory");
     archive_read_support_filter_gzip(u.in);

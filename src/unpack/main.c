@@ -88,5 +88,7 @@ int main(int argc, char **argv)
     if (rc == 0)
         return 0;
     fprintf(stderr, "%s\n", err.text);
-    return err.code == BERR_NO_SPACE ? 2 : err.code == BERR_INVALID || err.code == BERR_TOO_LARGE ? 1 : 3;
+    return err.code == BERR_NO_SPACE                                ? 2
+           : err.code == BERR_INVALID || err.code == BERR_TOO_LARGE ? 1
+                                                                    : 3;
 }

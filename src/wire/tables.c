@@ -3,10 +3,10 @@
 #include "wire/tables.h"
 
 #define F(type, member) offsetof(struct type, member)
-#define REQ JS_REQUIRED
-#define OPT (JS_OMIT_EMPTY | JS_NULLABLE)
-#define BYTES_MAX ((int64_t)1 << 50)
-#define MS_MAX ((int64_t)1 << 45)
+#define REQ             JS_REQUIRED
+#define OPT             (JS_OMIT_EMPTY | JS_NULLABLE)
+#define BYTES_MAX       ((int64_t)1 << 50)
+#define MS_MAX          ((int64_t)1 << 45)
 
 const char *const wire_task_state_names[] = {
 #define X(sym, name) name,

@@ -63,7 +63,8 @@ static int fs_put_begin(struct blob_store *s, const struct digest *d, uint64_t s
     if (p->head.is_there)
         return 0;
     snprintf(p->name, sizeof(p->name), "%llu", atomic_fetch_add(&store->serial, 1));
-    p->fd = openat(store->tmp_fd, p->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    p->fd =
+        openat(store->tmp_fd, p->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     int rc = p->fd < 0 ? err_errno(err, errno, "cannot make a blob") : 0;
     /* asks for the room at once where the file system can, so that a full disk shows early */
     if (rc == 0 && size_bytes > 0 && fallocate(p->fd, 0, 0, (off_t)size_bytes) != 0 &&
@@ -141,8 +142,8 @@ static int fs_open(struct blob_store *s, const struct digest *d, struct blob_rea
     return 0;
 }
 
-static int fs_pread(struct blob_read *read, uint64_t offset, void *dst, size_t len,
-                    size_t *ret_len, struct err *err)
+static int fs_pread(struct blob_read *read, uint64_t offset, void *dst, size_t len, size_t *ret_len,
+                    struct err *err)
 {
     struct fs_read *r = (struct fs_read *)read;
     ssize_t n;

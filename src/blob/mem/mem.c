@@ -12,8 +12,8 @@ struct content {
 };
 struct mem_store {
     struct blob_store head;
-    pthread_mutex_t lock;  /* of everything below and of refs */
-    struct map blobs;      /* hex → struct content */
+    pthread_mutex_t lock; /* of everything below and of refs */
+    struct map blobs;     /* hex → struct content */
     uint64_t max_bytes, used_bytes;
 };
 struct mem_put {
@@ -59,7 +59,8 @@ static int mem_put_begin(struct blob_store *store, const struct digest *d, uint6
     pthread_mutex_lock(&s->lock);
     if (c != NULL) {
         p->content = c;
-        *c = (struct content){.refs = 1, .info = {.digest = *d, .size_bytes = size_bytes}, .data = data};
+        *c = (struct content){
+            .refs = 1, .info = {.digest = *d, .size_bytes = size_bytes}, .data = data};
         s->used_bytes += size_bytes;
         if (s->used_bytes > s->max_bytes) {
             content_unref(s, c);

@@ -281,8 +281,8 @@ static void mem_has_an_end(void **state)
     assert_null(p);
 }
 
-#define BOTH(test)                                                                                 \
-    cmocka_unit_test_setup_teardown(test, setup_fs, teardown),                                     \
+#define BOTH(test)                                             \
+    cmocka_unit_test_setup_teardown(test, setup_fs, teardown), \
         cmocka_unit_test_setup_teardown(test, setup_mem, teardown)
 
 int main(void)

@@ -31,8 +31,12 @@ int main(int argc, char **argv)
     struct err err;
     if (argc != 4 || ev_loop_new(&loop, &err) != 0)
         return 2;
-    struct fetch_job job = {.loop = loop, .data_dir = argv[1], .folder = argv[2],
-                            .reference = argv[3], .progress = progress, .done = done};
+    struct fetch_job job = {.loop = loop,
+                            .data_dir = argv[1],
+                            .folder = argv[2],
+                            .reference = argv[3],
+                            .progress = progress,
+                            .done = done};
     if (fetch_start(&job, &fetch, &err) != 0)
         return 2;
     ev_loop_run(loop);

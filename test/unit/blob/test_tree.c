@@ -40,7 +40,8 @@ static int teardown(void **state)
 
 static struct ship_entry entry(const char *path, const char *text, bool is_executable)
 {
-    struct ship_entry e = {.path = path, .is_executable = is_executable, .size_bytes = strlen(text)};
+    struct ship_entry e = {
+        .path = path, .is_executable = is_executable, .size_bytes = strlen(text)};
     assert_int_equal(digest_of(text, strlen(text), &e.digest, NULL), 0);
     return e;
 }
@@ -72,8 +73,9 @@ static void makes_trees_of_links(void **state)
 {
     struct fixture *f = *state;
     struct ship_entry list[] = {
-        entry("x/y/run", "same", true), entry("x/a", "same", false), entry("x/b", "same", false),
-        entry("x.d/c", "other", false), {.path = "x/link", .target = "y/run"},
+        entry("x/y/run", "same", true),        entry("x/a", "same", false),
+        entry("x/b", "same", false),           entry("x.d/c", "other", false),
+        {.path = "x/link", .target = "y/run"},
     };
     struct ship_manifest m;
     cleanup(buf_done) struct buf missing = BUF(4096);
@@ -139,7 +141,8 @@ static void collects_what_nobody_uses(void **state)
     assert_int_equal(tree_set_make(f->trees, &mo, NOW, &f->err), 0);
     assert_int_equal(tree_set_make(f->trees, &mh, NOW, &f->err), 0);
     assert_int_equal(tree_set_make(f->trees, &mf, NOW + 2 * DAY, &f->err), 0);
-    assert_int_equal(tree_set_collect(f->trees, NOW + DAY, is_held, &mh.digest, &freed, &f->err), 0);
+    assert_int_equal(tree_set_collect(f->trees, NOW + DAY, is_held, &mh.digest, &freed, &f->err),
+                     0);
     assert_false(tree_set_has(f->trees, &mo.digest));
     assert_true(tree_set_has(f->trees, &mh.digest));
     assert_true(tree_set_has(f->trees, &mf.digest));

@@ -32,9 +32,9 @@ struct fixture {
     size_t call_count;
     struct row_save saves[CALLS_MAX];
     size_t save_count;
-    int fail_saves;            /* rc for the next persist; 0: none */
-    bool holds_runner;         /* calls stay unanswered */
-    int runner_rc;             /* of answers */
+    int fail_saves;    /* rc for the next persist; 0: none */
+    bool holds_runner; /* calls stay unanswered */
+    int runner_rc;     /* of answers */
     uint64_t random;
     int64_t now_ms;
     /* last done */
@@ -66,7 +66,7 @@ static void persist(void *arg, const struct image *image, bool removed, const ch
     (void)text;
     f->fail_saves = 0;
     if (rc != 0) {
-        err_set(&err, (enum berr)-rc, "the disk is full");
+        err_set(&err, (enum berr) - rc, "the disk is full");
     } else {
         struct row_save *s = &f->saves[f->save_count++];
         check(f->save_count < CALLS_MAX);
@@ -86,7 +86,7 @@ static void answer(struct fixture *f, size_t i)
     check(!c->is_answered);
     c->is_answered = true;
     if (f->runner_rc != 0)
-        err_set(&err, (enum berr)-f->runner_rc, "the runner says no");
+        err_set(&err, (enum berr) - f->runner_rc, "the runner says no");
     const void *reply = c->verb == WIRE_IMAGE_REMOVE ? (const void *)&none : (const void *)&layer;
     c->done(c->arg, f->runner_rc, f->runner_rc == 0 ? reply : NULL, &err);
 }
@@ -98,9 +98,10 @@ static void call(void *arg, enum wire_verb verb, const void *request, image_text
     struct call *c = &f->calls[f->call_count++];
     check(f->call_count < CALLS_MAX);
     *c = (struct call){.verb = verb, .progress = progress, .done = done, .arg = done_arg};
-    const char *layer = verb == WIRE_IMAGE_ADD     ? ((const struct wire_image_add *)request)->layer
-                        : verb == WIRE_IMAGE_BUILD ? ((const struct wire_image_build *)request)->layer
-                                                   : ((const struct wire_image_remove *)request)->layer;
+    const char *layer = verb == WIRE_IMAGE_ADD ? ((const struct wire_image_add *)request)->layer
+                        : verb == WIRE_IMAGE_BUILD
+                            ? ((const struct wire_image_build *)request)->layer
+                            : ((const struct wire_image_remove *)request)->layer;
     snprintf(c->layer, sizeof(c->layer), "%s", layer);
     if (!f->holds_runner)
         answer(f, f->call_count - 1);
@@ -123,14 +124,18 @@ static void on_done(void *arg, int rc, const struct image *image, const struct e
 static const char skopeo_script[] =
     "#!/bin/sh\nset -e\n"
     "here=$(dirname \"$0\"); echo run >> \"$here/runs\"\n"
-    "if [ -e \"$here/fail\" ]; then echo 'time=\"x\" level=fatal msg=\"manifest unknown\"' >&2; exit 1; fi\n"
-    "for last; do :; done; dir=${last#oci:}; dir=${dir%:image}; b=$dir/blobs/sha256; mkdir -p \"$b\"\n"
+    "if [ -e \"$here/fail\" ]; then echo 'time=\"x\" level=fatal msg=\"manifest unknown\"' >&2; "
+    "exit 1; fi\n"
+    "for last; do :; done; dir=${last#oci:}; dir=${dir%:image}; b=$dir/blobs/sha256; mkdir -p "
+    "\"$b\"\n"
     "put() { d=$(sha256sum < \"$1\" | cut -c1-64); cp \"$1\" \"$b/$d\"; echo $d; }\n"
     "layers=\n"
     "for l in \"$here\"/l[0-9]; do echo \"Copying blob x\"; d=$(put \"$l\");"
-    " layers=\"$layers,{\\\"mediaType\\\":\\\"x.layer.v1.tar\\\",\\\"digest\\\":\\\"sha256:$d\\\"}\"; done\n"
+    " layers=\"$layers,{\\\"mediaType\\\":\\\"x.layer.v1.tar\\\",\\\"digest\\\":\\\"sha256:$d\\\"}"
+    "\"; done\n"
     "echo '{\"config\":{\"Env\":[\"A=1\"]}}' > \"$dir/c\"; c=$(put \"$dir/c\")\n"
-    "echo \"{\\\"config\\\":{\\\"digest\\\":\\\"sha256:$c\\\"},\\\"layers\\\":[${layers#,}]}\" > \"$dir/m\"; m=$(put \"$dir/m\")\n"
+    "echo \"{\\\"config\\\":{\\\"digest\\\":\\\"sha256:$c\\\"},\\\"layers\\\":[${layers#,}]}\" > "
+    "\"$dir/m\"; m=$(put \"$dir/m\")\n"
     "if [ -e \"$here/lie\" ]; then echo ' ' >> \"$b/$m\"; fi\n"
     "echo \"{\\\"manifests\\\":[{\\\"digest\\\":\\\"sha256:$m\\\"}]}\" > \"$dir/index.json\"\n";
 
@@ -146,8 +151,13 @@ static struct image_mgr *mgr_new(struct fixture *f)
     static struct os_clock clock;
     clock = (struct os_clock){.wall_ms = now, .mono_ms = now, .arg = f};
     struct image_config cfg = {
-        .loop = f->loop, .data_dir = f->dir, .clock = &clock, .random = next_random, .random_arg = f,
-        .ops = {.arg = f, .persist = persist, .call = call}, .skopeo = f->skopeo,
+        .loop = f->loop,
+        .data_dir = f->dir,
+        .clock = &clock,
+        .random = next_random,
+        .random_arg = f,
+        .ops = {.arg = f, .persist = persist, .call = call},
+        .skopeo = f->skopeo,
     };
     struct image_mgr *m = NULL;
     assert_int_equal(image_mgr_new(&cfg, &m, &f->err), 0);
@@ -200,7 +210,8 @@ static void build(struct fixture *f, const char *ref)
         const char *const *in;
         const char **out;
     } u = {packages};
-    struct image_build_spec spec = {.from = "debian:bookworm", .packages = {.items = u.out, .len = 1}};
+    struct image_build_spec spec = {.from = "debian:bookworm",
+                                    .packages = {.items = u.out, .len = 1}};
     image_build(f->m, ref, &spec, (struct user_id){7}, on_done, f);
 }
 
@@ -289,7 +300,9 @@ static void pulls(void **state)
     assert_string_equal(i.source, "localhost:5000/team/My_App:2");
     assert_int_equal(i.layer_count, 2);
     assert_int_equal(i.size_bytes, 200);
-    assert_string_equal(i.config, "{\"env\":{\"A\":\"1\"},\"entrypoint\":[],\"cmd\":[],\"user\":\"\",\"workdir\":\"\"}");
+    assert_string_equal(
+        i.config,
+        "{\"env\":{\"A\":\"1\"},\"entrypoint\":[],\"cmd\":[],\"user\":\"\",\"workdir\":\"\"}");
     assert_int_equal(count_calls(f, WIRE_IMAGE_ADD), 2);
     assert_string_equal(f->calls[0].layer, i.layers[0]);
 }

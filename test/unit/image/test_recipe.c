@@ -12,8 +12,10 @@ static void same_recipe_same_layer(void **state)
     cleanup(arena_done) struct arena a = ARENA(1 << 20);
     const char *x[] = {"python3-numpy", "curl", "curl"}, *y[] = {"curl", "python3-numpy"};
     const char *pip[] = {"rich==13.7.0", "Tomli"};
-    struct image_build_spec one = {.from = "debian:bookworm", .packages = strs(x, 3), .pip = strs(pip, 2)};
-    struct image_build_spec two = {.from = "debian:bookworm", .packages = strs(y, 2), .pip = strs(pip, 2)};
+    struct image_build_spec one = {
+        .from = "debian:bookworm", .packages = strs(x, 3), .pip = strs(pip, 2)};
+    struct image_build_spec two = {
+        .from = "debian:bookworm", .packages = strs(y, 2), .pip = strs(pip, 2)};
     struct recipe r, s;
     struct err err;
     assert_int_equal(recipe_make(&one, 0, &a, &r, &err), 0);
@@ -21,8 +23,9 @@ static void same_recipe_same_layer(void **state)
     assert_string_equal(r.layer, s.layer);
     assert_string_equal(r.suite, "bookworm");
     assert_int_equal(r.packages.len, 2);
-    assert_string_equal(r.text, "{\"from\":\"debian:bookworm\",\"packages\":[\"curl\",\"python3-numpy\"],"
-                                "\"pip\":[\"rich==13.7.0\",\"Tomli\"]}");
+    assert_string_equal(r.text,
+                        "{\"from\":\"debian:bookworm\",\"packages\":[\"curl\",\"python3-numpy\"],"
+                        "\"pip\":[\"rich==13.7.0\",\"Tomli\"]}");
     assert_int_equal(recipe_make(&two, 7, &a, &s, &err), 0);
     assert_string_not_equal(r.layer, s.layer);
     struct recipe back;
@@ -36,10 +39,11 @@ static void same_recipe_same_layer(void **state)
 static void names_are_names(void **state)
 {
     (void)state;
-    static const char *const bad_debs[] = {"", "a", "-o", "Curl", "curl=1", "../x", "a b", "curl,wget",
-                                           "/etc/passwd", "a;b", "x\n"};
-    static const char *const bad_pips[] = {"", "-r", "--index-url", "./x", "a/b", "x @ http://y", "git+https://x",
-                                           "x>=1", "x==", "x==1.*", "x==1;y", "-e.", "x[y]", "x.", "x==1 2"};
+    static const char *const bad_debs[] = {
+        "", "a", "-o", "Curl", "curl=1", "../x", "a b", "curl,wget", "/etc/passwd", "a;b", "x\n"};
+    static const char *const bad_pips[] = {
+        "",    "-r",     "--index-url", "./x", "a/b",  "x @ http://y", "git+https://x", "x>=1",
+        "x==", "x==1.*", "x==1;y",      "-e.", "x[y]", "x.",           "x==1 2"};
     cleanup(arena_done) struct arena a = ARENA(1 << 20);
     struct recipe r;
     struct err err;
@@ -73,7 +77,8 @@ static void references(void **state)
     assert_string_equal(tag, "2026-11");
     assert_int_equal(image_ref_parse("ml", name, tag, &err), 0);
     assert_string_equal(tag, "latest");
-    static const char *const bads[] = {"", ":x", "ml:", "ML", "a/b", "ml:a:b", "ml:-x", "..", "ml:.."};
+    static const char *const bads[] = {"",       ":x",    "ml:", "ML",   "a/b",
+                                       "ml:a:b", "ml:-x", "..",  "ml:.."};
     for (size_t i = 0; i < ARRAY_LEN(bads); i++) {
         if (image_ref_parse(bads[i], name, tag, &err) != -BERR_INVALID)
             fail_msg("accepted %s", bads[i]);

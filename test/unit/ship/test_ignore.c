@@ -8,17 +8,39 @@ struct glob_case {
 };
 
 static const struct glob_case globs[] = {
-    {"foo", "foo", true},          {"foo", "fo", false},         {"fo", "foo", false},
-    {"*.c", "a.c", true},          {"*.c", "a.h", false},        {"*.c", "d/a.c", false},
-    {"*", ".hidden", true},        {"?oo", "foo", true},         {"?oo", "/oo", false},
-    {"a[bc]d", "acd", true},       {"a[!bc]d", "acd", false},    {"a[!bc]d", "axd", true},
-    {"a[^bc]d", "abd", false},     {"[a-c]", "b", true},         {"[a-c]", "d", false},
-    {"[]]", "]", true},            {"[", "[", true},             {"[ab", "[ab", true},
-    {"a[!x]b", "a/b", false},      {"\\*", "*", true},           {"\\*", "a", false},
-    {"foo/*", "foo/a", true},      {"foo/*", "foo/a/b", false},  {"foo/**", "foo/a/b", true},
-    {"foo/**", "foo", false},      {"**/foo", "foo", true},      {"**/foo", "a/b/foo", true},
-    {"**/foo", "a/bfoo", false},   {"a/**/b", "a/b", true},      {"a/**/b", "a/x/y/b", true},
-    {"a/**/b", "a/xb", false},     {"a**b", "axxb", true},       {"a**b", "a/b", false},
+    {"foo", "foo", true},
+    {"foo", "fo", false},
+    {"fo", "foo", false},
+    {"*.c", "a.c", true},
+    {"*.c", "a.h", false},
+    {"*.c", "d/a.c", false},
+    {"*", ".hidden", true},
+    {"?oo", "foo", true},
+    {"?oo", "/oo", false},
+    {"a[bc]d", "acd", true},
+    {"a[!bc]d", "acd", false},
+    {"a[!bc]d", "axd", true},
+    {"a[^bc]d", "abd", false},
+    {"[a-c]", "b", true},
+    {"[a-c]", "d", false},
+    {"[]]", "]", true},
+    {"[", "[", true},
+    {"[ab", "[ab", true},
+    {"a[!x]b", "a/b", false},
+    {"\\*", "*", true},
+    {"\\*", "a", false},
+    {"foo/*", "foo/a", true},
+    {"foo/*", "foo/a/b", false},
+    {"foo/**", "foo/a/b", true},
+    {"foo/**", "foo", false},
+    {"**/foo", "foo", true},
+    {"**/foo", "a/b/foo", true},
+    {"**/foo", "a/bfoo", false},
+    {"a/**/b", "a/b", true},
+    {"a/**/b", "a/x/y/b", true},
+    {"a/**/b", "a/xb", false},
+    {"a**b", "axxb", true},
+    {"a**b", "a/b", false},
     {"**/a/*.txt", "x/a/b.txt", true},
 };
 
@@ -51,7 +73,8 @@ static void rules_decide(void **state)
 {
     (void)state;
     cleanup(ship_rules_done) struct ship_rules r = SHIP_RULES;
-    add(&r, "", "# comment\n\n*.log\n!keep.log\n/build\ndata/raw\nout/\n\\#file\ntrail  \nesc\\ \r\n");
+    add(&r, "",
+        "# comment\n\n*.log\n!keep.log\n/build\ndata/raw\nout/\n\\#file\ntrail  \nesc\\ \r\n");
     assert_true(ship_is_ignored(&r, "a.log", false));
     assert_true(ship_is_ignored(&r, "deep/down/a.log", false));
     assert_false(ship_is_ignored(&r, "keep.log", false));
@@ -99,10 +122,8 @@ static void memory_may_be_short(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(globs_match),
-        cmocka_unit_test(hostile_pattern_ends),
-        cmocka_unit_test(rules_decide),
-        cmocka_unit_test(rules_of_a_directory_bind_to_it),
+        cmocka_unit_test(globs_match),         cmocka_unit_test(hostile_pattern_ends),
+        cmocka_unit_test(rules_decide),        cmocka_unit_test(rules_of_a_directory_bind_to_it),
         cmocka_unit_test(memory_may_be_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

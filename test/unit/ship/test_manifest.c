@@ -2,8 +2,8 @@
 #include "base/limits.h"
 #include "testlib.h"
 
-#define D "0000000000000000000000000000000000000000000000000000000000000001"
-#define FILE_OF(path) "{\"path\":\"" path "\",\"mode\":\"0644\",\"size\":1,\"digest\":\"" D "\"}"
+#define D                     "0000000000000000000000000000000000000000000000000000000000000001"
+#define FILE_OF(path)         "{\"path\":\"" path "\",\"mode\":\"0644\",\"size\":1,\"digest\":\"" D "\"}"
 #define LINK_OF(path, target) "{\"path\":\"" path "\",\"target\":\"" target "\"}"
 
 static int parse(const char *json, struct arena *a, struct ship_manifest *m, struct err *err)
@@ -18,17 +18,21 @@ static void is_sorted_and_named(void **state)
     cleanup(buf_done) struct buf x = BUF(4096), y = BUF(4096);
     struct ship_manifest m, n;
     struct err err;
-    assert_int_equal(parse("[" FILE_OF("b/c") "," FILE_OF("a") "," LINK_OF("b/l", "../a") "]", &a, &m, &err), 0);
+    assert_int_equal(
+        parse("[" FILE_OF("b/c") "," FILE_OF("a") "," LINK_OF("b/l", "../a") "]", &a, &m, &err), 0);
     assert_int_equal(m.count, 3);
     assert_string_equal(m.entries[0].path, "a");
     assert_string_equal(m.entries[2].target, "../a");
     assert_int_equal(m.total_bytes, 2);
-    assert_int_equal(parse(" [ " FILE_OF("a") "," LINK_OF("b/l", "../a") "," FILE_OF("b/c") "]", &a, &n, &err), 0);
+    assert_int_equal(
+        parse(" [ " FILE_OF("a") "," LINK_OF("b/l", "../a") "," FILE_OF("b/c") "]", &a, &n, &err),
+        0);
     assert_true(digest_is_equal(&m.digest, &n.digest));
     ship_manifest_write(&m, &x);
     ship_manifest_write(&n, &y);
     assert_string_equal(buf_str(&x), buf_str(&y));
-    assert_string_equal(buf_str(&x), "[" FILE_OF("a") "," FILE_OF("b/c") "," LINK_OF("b/l", "../a") "]");
+    assert_string_equal(buf_str(&x),
+                        "[" FILE_OF("a") "," FILE_OF("b/c") "," LINK_OF("b/l", "../a") "]");
     assert_int_equal(parse(buf_str(&x), &a, &n, &err), 0);
     assert_true(digest_is_equal(&m.digest, &n.digest));
     assert_int_equal(parse("[" FILE_OF("a") "]", &a, &n, &err), 0);
@@ -61,11 +65,13 @@ static const struct bad_case bads[] = {
     {"[" LINK_OF("l", "../x") "]", "[0].target", "inside"},
     {"[" LINK_OF("a/l", "../../x") "]", "[0].target", "inside"},
     {"[" LINK_OF("a/l", "b/../../../x") "]", "[0].target", "inside"},
-    {"[" LINK_OF("d/e/l", "../..") "," LINK_OF("m", "d/e/l/../../../x") "]", "[1].target", "another link"},
+    {"[" LINK_OF("d/e/l", "../..") "," LINK_OF("m", "d/e/l/../../../x") "]", "[1].target",
+     "another link"},
     {"[{\"path\":\"a\",\"mode\":\"4755\",\"size\":1,\"digest\":\"" D "\"}]", "[0].mode", "0755"},
     {"[{\"path\":\"a\",\"mode\":\"0644\",\"size\":-1,\"digest\":\"" D "\"}]", "[0].size", "bytes"},
     {"[{\"path\":\"a\",\"mode\":\"0644\",\"size\":1,\"digest\":\"../../x\"}]", "[0].digest", "hex"},
-    {"[{\"path\":\"a\",\"path\":\"b\",\"mode\":\"0644\",\"size\":1,\"digest\":\"" D "\"}]", "[0].path", "twice"},
+    {"[{\"path\":\"a\",\"path\":\"b\",\"mode\":\"0644\",\"size\":1,\"digest\":\"" D "\"}]",
+     "[0].path", "twice"},
     {"[{\"path\":\"a\",\"target\":\"b\",\"mode\":\"0644\"}]", "[0]", "path, mode"},
     {"[{\"path\":\"a\",\"owner\":0}]", "[0]", "path, mode"},
 };
@@ -94,10 +100,12 @@ static void keeps_limits(void **state)
     char json[4096], deep[2 * LIMIT_CODE_DEPTH + 4] = "";
     for (int i = 0; i <= LIMIT_CODE_DEPTH; i++)
         memcpy(deep + 2 * i, i < LIMIT_CODE_DEPTH ? "d/" : "f", 3 - (i == LIMIT_CODE_DEPTH));
-    snprintf(json, sizeof(json), "[{\"path\":\"%s\",\"mode\":\"0644\",\"size\":1,\"digest\":\"" D "\"}]", deep);
+    snprintf(json, sizeof(json),
+             "[{\"path\":\"%s\",\"mode\":\"0644\",\"size\":1,\"digest\":\"" D "\"}]", deep);
     assert_int_equal(parse(json, &a, &m, &err), -BERR_INVALID);
     test_expect_err(&err, BERR_INVALID, "deep");
-    snprintf(json, sizeof(json), "[{\"path\":\"a\",\"mode\":\"0644\",\"size\":%llu,\"digest\":\"" D "\"}]",
+    snprintf(json, sizeof(json),
+             "[{\"path\":\"a\",\"mode\":\"0644\",\"size\":%llu,\"digest\":\"" D "\"}]",
              LIMIT_CODE_BYTES + 1);
     assert_int_equal(parse(json, &a, &m, &err), -BERR_TOO_LARGE);
 }

@@ -68,7 +68,8 @@ static void finds_what_counts(void **state)
     assert_int_equal(symlink("src/run.sh", at(f, "latest")), 0);
     assert_int_equal(mkfifo(at(f, "pipe"), 0600), 0);
     assert_int_equal(walk(f), 0);
-    static const char *const paths[] = {".gitignore", "latest", "src/.berthignore", "src/b.log", "src/run.sh"};
+    static const char *const paths[] = {".gitignore", "latest", "src/.berthignore", "src/b.log",
+                                        "src/run.sh"};
     assert_int_equal(f->m.count, ARRAY_LEN(paths));
     for (size_t i = 0; i < ARRAY_LEN(paths); i++)
         assert_string_equal(f->m.entries[i].path, paths[i]);
