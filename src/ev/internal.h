@@ -19,7 +19,7 @@ struct ev_tls {
     SSL_CTX *ctx;
     bool server;
     struct tls_names *names; /* tls_names.c; NULL: none are made */
-    unsigned char pin[32]; /* of a pinned client: SHA-256 of the certificate */
+    unsigned char pin[32];   /* of a pinned client: SHA-256 of the certificate */
 };
 
 struct ev_stream {

@@ -75,7 +75,10 @@ static bool expect_host(SSL *ssl, const char *host)
     if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1)
         return true;
     ERR_clear_error();
-    return SSL_set_tlsext_host_name(ssl, host) == 1 && SSL_set1_host(ssl, host) == 1;
+    /* SSL_set_tlsext_host_name, but for its cast that drops a const */
+    return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                    (void *)(uintptr_t)host) == 1 &&
+           SSL_set1_host(ssl, host) == 1;
 }
 
 int stream_start_tls(struct ev_stream *s, struct ev_tls *tls, const char *host, struct err *err)

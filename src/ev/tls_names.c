@@ -55,17 +55,18 @@ static X509 *make(const struct tls_names *n, const char *name)
     if (!cert)
         return NULL;
     snprintf(alt, sizeof(alt), "DNS:%s", name);
-    bool ok =
-        set_serial(cert) && X509_set_version(cert, 2) &&
-        X509_set1_notBefore(cert, X509_get0_notBefore(n->issuer)) &&
-        X509_set1_notAfter(cert, X509_get0_notAfter(n->issuer)) && X509_set_pubkey(cert, n->key) &&
-        X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "O", MBSTRING_ASC,
-                                   (const unsigned char *)"berth", -1, -1, 0) &&
-        X509_set_issuer_name(cert, X509_get_subject_name(n->issuer)) &&
-        add(cert, n->issuer, NID_basic_constraints, "critical,CA:FALSE") &&
-        add(cert, n->issuer, NID_key_usage, "critical,digitalSignature") &&
-        add(cert, n->issuer, NID_ext_key_usage, "serverAuth") &&
-        add(cert, n->issuer, NID_subject_alt_name, alt) && X509_sign(cert, n->key, EVP_sha256()) > 0;
+    bool ok = set_serial(cert) && X509_set_version(cert, 2) &&
+              X509_set1_notBefore(cert, X509_get0_notBefore(n->issuer)) &&
+              X509_set1_notAfter(cert, X509_get0_notAfter(n->issuer)) &&
+              X509_set_pubkey(cert, n->key) &&
+              X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "O", MBSTRING_ASC,
+                                         (const unsigned char *)"berth", -1, -1, 0) &&
+              X509_set_issuer_name(cert, X509_get_subject_name(n->issuer)) &&
+              add(cert, n->issuer, NID_basic_constraints, "critical,CA:FALSE") &&
+              add(cert, n->issuer, NID_key_usage, "critical,digitalSignature") &&
+              add(cert, n->issuer, NID_ext_key_usage, "serverAuth") &&
+              add(cert, n->issuer, NID_subject_alt_name, alt) &&
+              X509_sign(cert, n->key, EVP_sha256()) > 0;
     if (!ok) {
         X509_free(cert);
         return NULL;

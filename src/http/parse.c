@@ -204,6 +204,8 @@ static int on_headers_complete(llhttp_t *ll)
     p->head.keep_alive = llhttp_should_keep_alive(ll);
     if (p->is_response) {
         p->head.status = llhttp_get_status_code(ll);
+        if (p->head.status < 100 || p->head.status > 599)
+            return fail(p, BERR_INVALID, "a status that is none");
         p->head.upgrade = p->head.status == 101;
         p->head.has_body = !p->no_body && p->head.status >= 200 && p->head.status != 204 &&
                            p->head.status != 304 && p->head.content_length != 0;

@@ -305,6 +305,8 @@ static void responses(void **state)
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
         "HTTP/1.1 200 OK\nX: y\r\n\r\n",
         "HTTP/2 200 OK\r\n\r\n",
+        "HTTP/1.1 099 X\r\n\r\n",
+        "HTTP/1.1 600 X\r\n\r\n",
         "ICY 200 OK\r\n\r\n",
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
