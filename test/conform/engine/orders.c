@@ -61,6 +61,28 @@ static void test_start_of_a_gone_key_starts_nothing(void **state)
     assert_true(err.text[0] != '\0');
 }
 
+/* Not even a new connection, which remembers nothing itself, brings it to life. */
+static void test_gone_key_stays_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct job job = JOB_QUICK;
+    struct attempt_key key = fx_running(f, &job);
+    struct err err;
+    fx_end(f, key);
+    fx_forget(f, key);
+    fx_barrier(f);
+    assert_int_equal(fx_start(f, key, &job, 1, &err), -BERR_CONFLICT);
+    fx_reopen(f);
+    int rc = fx_start(f, key, &job, 1, &err);
+    if (rc == 0)
+        fx_wait(f, key, ENGINE_EV_GONE);
+    else
+        assert_int_equal(rc, -BERR_CONFLICT);
+    fx_barrier(f);
+    assert_null(fx_find(f, key, ENGINE_EV_TASK_STARTED));
+    fx_forget(f, key);
+}
+
 static void test_older_fence_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -336,6 +358,7 @@ const struct CMUnitTest suite_orders[] = {
     cmocka_unit_test(test_start_runs_and_ends),
     cmocka_unit_test(test_started_order_may_be_repeated),
     cmocka_unit_test(test_start_of_a_gone_key_starts_nothing),
+    cmocka_unit_test(test_gone_key_stays_gone),
     cmocka_unit_test(test_older_fence_is_refused),
     cmocka_unit_test(test_next_attempt_of_a_workload),
     cmocka_unit_test(test_stop_of_an_unknown_key),
