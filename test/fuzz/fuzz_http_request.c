@@ -110,7 +110,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 1; i < ARRAY_LEN(steps); i++) {
         struct seen again = {.text = BUF(1 << 20)};
         int rc2 = parse_all(text, size - 1, is_response, steps[i], &again);
-        check(rc == rc2 && first.heads == again.heads);
+        /* when several rules are broken at once, which is seen first depends on the cut */
+        check((rc < 0) == (rc2 < 0) && first.heads == again.heads);
         /* on an error the last body piece may or may not have been given out */
         size_t common = first.text.len < again.text.len ? first.text.len : again.text.len;
         check(rc < 0 || first.text.len == again.text.len);
