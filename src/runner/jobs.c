@@ -277,6 +277,8 @@ static bool job_ended(struct runner *r, struct job *job, int status)
     job_finish(r, job);
     if (!is_ok && is_errand && has_key)
         task_errand_failed(r, &key, fn);
+    if (!is_ok && fn == work_task_start) /* it may have died between saying so and doing it */
+        task_errand(r, &key, TASK_RESTART);
     return true;
 }
 

@@ -78,10 +78,16 @@ void task_errand(struct runner *r, const struct wire_key *key, enum task_errand 
         retry_later(r, key, what);
 }
 
+/* The one to be let go has been: nothing to try again. */
+static bool retry_is_over(struct runner *r, const struct retry *retry)
+{
+    return retry->what == TASK_RESTART && !monitor_is_waiting(&r->in, &retry->key);
+}
+
 void task_errand_failed(struct runner *r, const struct wire_key *key, work_fn *fn)
 {
     for (int what = TASK_END; what <= TASK_RESTART; what++) {
-        if (errand_fns[what] == fn && what != TASK_RESTART) /* that one ends in the task's end */
+        if (errand_fns[what] == fn)
             retry_later(r, key, (enum task_errand)what);
     }
 }
@@ -90,9 +96,12 @@ void tasks_retry(struct runner *r)
 {
     int64_t now_ms = runner_mono_ms();
     void *value;
-    for (size_t i = 0; map_next(&r->retries, &i, NULL, &value);) {
+    const char *name;
+    for (size_t i = 0; map_next(&r->retries, &i, &name, &value);) {
         struct retry *retry = value;
-        if (now_ms >= retry->due_ms) {
+        if (retry_is_over(r, retry)) {
+            mem_free(map_remove(&r->retries, name));
+        } else if (now_ms >= retry->due_ms) {
             retry->due_ms = INT64_MAX; /* until it has failed again */
             task_errand(r, &retry->key, retry->what);
         }

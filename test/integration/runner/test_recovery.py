@@ -192,3 +192,64 @@ def check_acknowledged(client, runner, orders, results):
             results[name] = "none"
         else:
             results[name] = "created" if task["state"] == "created" else "started"
+
+
+def workers_of(pid):
+    try:
+        return [int(p) for p in open(f"/proc/{pid}/task/{pid}/children").read().split()
+                if open(f"/proc/{p}/comm").read() == "berth-runner\n"]
+    except OSError:
+        return []
+
+
+def test_killed_workers(runner, client):
+    """A worker dies at any moment: its order fails and is undone, and the same order works again."""
+    base = runner.net(client)["network"].rsplit(".", 1)[0]
+    failed = 0
+    for i in range(60):
+        order = runner.order("echo ran; exit 3", address=f"{base}.9")
+        created = started = False
+        for _ in range(20):
+            number = client.send("task-start", key=order["key"]) if created else \
+                client.send("task-create", **order)
+            end = time.monotonic() + random.random() * 0.08
+            while time.monotonic() < end and number not in client.replies:
+                client.receive(end)
+            if random.random() < 0.6:
+                for pid in workers_of(runner.process.pid):
+                    try:
+                        os.kill(pid, signal.SIGKILL)
+                    except ProcessLookupError:
+                        pass
+            try:
+                client.wait(number)
+            except wire.RunnerError as error:
+                assert error.code in ("internal", "conflict"), error
+                failed += 1
+                if error.code == "conflict":  # it ended by the failure before
+                    break
+                if not created:
+                    assert client.list() == [] and runner.remains() == []
+                continue
+            if created:
+                started = True
+                break
+            created = True
+        facts = client.wait_event("task-ended", order["key"])["task"] if started or created else None
+        if facts is not None and facts.get("failure") is None:
+            assert facts["exit_code"] == 3, facts
+            assert runner.output(order["key"]) == "ran"
+        while True:
+            number = client.send("task-delete", key=order["key"])
+            if random.random() < 0.3:
+                client.receive(time.monotonic() + 0.01 * random.random())
+                for pid in workers_of(runner.process.pid):
+                    os.kill(pid, signal.SIGKILL)
+            try:
+                client.wait(number)
+                break
+            except wire.RunnerError as error:
+                assert error.code == "internal"
+        client.events.clear()
+    assert failed > 5
+    runner.wait_clean()
