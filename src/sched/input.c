@@ -170,7 +170,7 @@ static const char *role_fault(const struct sched_role *role, struct arena *arena
         role->memory_bytes > AMOUNT_MAX || role->disk_bytes > AMOUNT_MAX)
         return "it asks for more than any machine can have";
     if (role->gpu_milli > 1000 && role->gpu_milli % 1000 != 0)
-        return arena_printf(arena, "more than one GPU must be a whole number, not %s",
+        return arena == NULL ? "" : arena_printf(arena, "more than one GPU must be a whole number, not %s",
                             units_format_gpu(text, role->gpu_milli));
     return NULL;
 }
@@ -179,7 +179,7 @@ const char *shape_fault(const struct sched_shape *shape, struct arena *arena)
 {
     uint64_t tasks = 0;
     if (shape->role_count > SHAPE_ROLES_MAX)
-        return arena_printf(arena, "it has %u roles, at most %d are possible", shape->role_count,
+        return arena == NULL ? "" : arena_printf(arena, "it has %u roles, at most %d are possible", shape->role_count,
                             SHAPE_ROLES_MAX);
     for (uint32_t r = 0; r < shape->role_count; r++) {
         const char *fault = role_fault(&shape->roles[r], arena);
@@ -190,7 +190,7 @@ const char *shape_fault(const struct sched_shape *shape, struct arena *arena)
     if (tasks == 0)
         return "it has no tasks";
     if (tasks > TASKS_MAX)
-        return arena_printf(arena, "it has %llu tasks, at most %d are possible",
+        return arena == NULL ? "" : arena_printf(arena, "it has %llu tasks, at most %d are possible",
                             (unsigned long long)tasks, TASKS_MAX);
     return NULL;
 }

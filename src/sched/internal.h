@@ -207,10 +207,62 @@ bool placement_name_gpus(const struct cluster *c, struct placement *p);
 /* INVALID when the input contradicts itself; fills *ret_held. */
 int input_check(const struct sched_input *in, struct arena *arena, struct held *ret_held,
                 struct err *err);
-/* NULL, or what is wrong with a shape in words ("asks for -1 CPUs"). */
+/* NULL, or what is wrong with a shape in words; without an arena the words may be empty. */
 const char *shape_fault(const struct sched_shape *shape, struct arena *arena);
 bool shape_is_equal(const struct sched_shape *a, const struct sched_shape *b);
 uint64_t shape_hash(const struct sched_shape *shape);
+
+/* ---- queues.c: who may have how much ---- */
+
+struct queue_use { /* of a queue and all below it, in this pass */
+    int64_t cpu_milli, memory_bytes, gpu_milli;
+    int64_t *models;
+};
+struct ask { /* of a whole gang */
+    int64_t cpu_milli, memory_bytes, gpu_milli;
+    uint32_t model; /* the only acceptable one, or SCHED_NONE */
+};
+struct user_use {
+    uint64_t key; /* queue << 32 | user, plus 1 */
+    int64_t gpu_milli;
+};
+struct queues {
+    const struct sched_input *in;
+    struct queue_use *use;
+    struct user_use *users;
+    uint32_t user_slots;
+    struct queue_use total; /* of the cluster */
+};
+bool queues_init(struct queues *q, const struct sched_input *in, struct arena *arena);
+struct ask ask_of(const struct sched_shape *shape);
+void queues_take(struct queues *q, uint32_t queue, uint32_t user, const struct ask *ask, int sign);
+/* True when a limit forbids it; then code and reason say which. */
+bool queues_forbid(struct queues *q, uint32_t queue, uint32_t user, const struct ask *ask,
+                   struct arena *arena, enum sched_hold_code *ret_code, const char **ret_reason);
+/* Whether a queue and all above it stay within their guarantees with `ask` more (may be empty). */
+bool queues_is_owed(const struct queues *q, uint32_t queue, const struct ask *ask);
+/* Whose turn it is: below 0 when a goes before b. */
+int queues_compare(const struct queues *q, uint32_t a, uint32_t b);
+
+/* ---- order.c: who comes before whom within a queue ---- */
+
+struct rank {
+    int64_t priority;   /* higher first */
+    int64_t level;      /* served GPU time in powers of two: less first; -1: has waited too long */
+    int64_t submitted_ms;
+    uint32_t index;
+};
+struct rank rank_waiting(const struct sched_input *in, uint32_t index);
+struct rank rank_running(const struct sched_input *in, uint32_t index);
+int rank_compare(const struct rank *a, const struct rank *b);
+/* Waiting work by queue, each in its order: list[first[q]] to list[first[q + 1]]. One queue when
+ * the input has none. */
+struct lines {
+    uint32_t *list, *first, *next; /* next: of each queue, what was not looked at yet */
+    struct rank *ranks;            /* by waiting work */
+    uint32_t queue_count;
+};
+bool lines_fill(struct lines *lines, const struct sched_input *in, struct arena *arena);
 
 /* ---- kinds.c: work alike ---- */
 
@@ -220,6 +272,8 @@ struct kind {
     uint64_t hash;
     const char *fault;          /* what is wrong with the request itself */
     bool has_failed;            /* no room in this pass */
+    int64_t no_victims_level;   /* nor by preemption for work of this level or above, */
+    uint32_t no_victims_queue;  /* in this queue */
     bool is_explained;
     enum sched_hold_code code;
     const char *reason, *remedy;
@@ -228,7 +282,7 @@ struct kind {
 struct pass {
     const struct sched_input *in;
     struct arena *arena;
-    struct held held;
+    struct held held;           /* of GPUs, by running work */
     struct cluster now;
     struct needs needs;         /* with the demand of all work in the input */
     struct cluster empty, empty_all; /* made when an explanation wants them */
@@ -237,8 +291,20 @@ struct pass {
     struct kind *kinds;
     uint32_t kind_count;
     uint32_t *kind_of;          /* by waiting work */
+    struct queues queues;
+    struct lines lines;
+    struct rank *running_ranks;
+    bool *gone;                 /* running work that was preempted in this pass */
+    uint32_t *victims;          /* of the last preempt_for */
+    uint32_t victim_count;
 };
 bool kinds_fill(struct pass *p);
+
+/* ---- preempt.c: who has to go ---- */
+
+/* Tries to make room by stopping running work that may be stopped for it. 1: placed, and
+ * pass.victims must go or are leaving; 0: not possible; -1: memory is short. */
+int preempt_for(struct pass *p, uint32_t waiting, struct placement *ret);
 
 /* ---- explain.c: why not now, in words ---- */
 

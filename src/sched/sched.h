@@ -91,6 +91,10 @@ struct sched_running {
     int64_t expect_ms, expect_spread_ms; /* learned run time from start; 0: unknown */
     int64_t checkpoint_ms;      /* last known; 0: none, all is lost with it */
     bool preemptible, suspendable;
+    int64_t submitted_ms;
+    int64_t served_ms;          /* run time of earlier attempts that is not lost */
+    int64_t waited_ms;          /* all its waiting up to this start */
+    bool leaving;               /* told to stop already: its room will be free soon */
 };
 
 struct sched_waiting {
@@ -105,6 +109,9 @@ struct sched_waiting {
     uint32_t attempts;          /* tries before */
     uint32_t array_count;       /* items left of an array; 1 for single work */
     const uint64_t *site_bytes; /* per site: bytes of inputs already there; NULL unknown */
+    int64_t served_ms;          /* run time of earlier attempts that is not lost */
+    int64_t waited_ms;          /* earlier waiting, before queued_ms */
+    int64_t queued_ms;          /* since when it waits now; 0: since submitted_ms */
 };
 
 /* Amounts of what a queue may use. gpu per model; model_count of the input. */
@@ -150,6 +157,7 @@ struct sched_policy {
     int64_t gpu_cpu_reserve_milli;    /* per idle GPU, kept from CPU-only work; -1: node's share */
     int64_t gpu_memory_reserve_bytes; /* per idle GPU; -1: node's share */
     uint32_t backfill_depth;    /* reservations made for work at the head; 0: none */
+    int64_t wait_bound_ms;      /* FAIR: who has waited so long in all goes first and stays; 0: none */
 };
 void sched_policy_default(struct sched_policy *policy);
 
