@@ -26,9 +26,14 @@ umask 077
 mkdir -p "$CACHE/demo"
 
 step "Starting berth (data in $DATA)"
-as_admin up --data "$DATA" --listen "$LISTEN"
 URL="https://localhost:${LISTEN##*:}"
 CA="$DATA/tls/cert.pem"
+as_admin up --data "$DATA" --listen "$LISTEN" -o json > "$CACHE/demo/up.json"
+if token=$(json first_login.token < "$CACHE/demo/up.json" 2> /dev/null); then
+    as_admin login "$URL" --ca "$CA" --token-stdin <<< "$token"
+fi
+rm "$CACHE/demo/up.json"
+echo "berth answers at $URL"
 
 step "An account for $DEMO_USER"
 if ! as_admin user ls -o json | grep -q "\"$DEMO_USER\""; then

@@ -3,6 +3,7 @@
  */
 #include <getopt.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/log.h"
 #include "base/str.h"
@@ -18,6 +19,7 @@ static int usage(const char *why, const char *what)
 
 int main(int argc, char **argv)
 {
+    umask(022); /* modes that are written here are meant, whoever started us */
     static const struct option longs[] = {
         {"data", required_argument, NULL, 'd'},
         {"engine", required_argument, NULL, 'e'},

@@ -4,6 +4,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/log.h"
 #include "gateway/gateway.h"
@@ -51,6 +52,7 @@ static int run(const struct gw_config *cfg, struct err *err)
 
 int main(int argc, char **argv)
 {
+    umask(022); /* modes that are written here are meant, whoever started us */
     struct gw_config cfg;
     struct err err = {0};
     bool help = false;

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/alloc.h"
 #include "base/log.h"
@@ -107,6 +108,7 @@ static int run(const struct options *options, struct err *err)
 
 int main(int argc, char **argv)
 {
+    umask(022); /* modes that are written here are meant, whoever started us */
     struct options options;
     struct err err = {0};
     log_open(2, "berth-runner", LOG_INFO, isatty(2));
