@@ -231,23 +231,31 @@ static int cache_mount(struct build *b, struct err *err)
 
 static const char *const needed[] = {"sudo", "passwd", "ca-certificates"};
 
-static const char *include_option(const struct build *b)
+/* prefix, then all names with `between` between them. */
+static const char *names_option(const struct build *b, const char *prefix, char between)
 {
     cleanup(buf_done) struct buf text = BUF(256 * 1024);
-    buf_puts(&text, "--include=");
+    buf_puts(&text, prefix);
     for (size_t i = 0; i < ARRAY_LEN(needed); i++)
-        buf_printf(&text, "%s%s", i > 0 ? "," : "", needed[i]);
+        buf_printf(&text, "%s%c", needed[i], between);
     for (size_t i = 0; i < b->req->packages.len; i++)
-        buf_printf(&text, ",%s", b->req->packages.items[i]);
+        buf_printf(&text, "%s%c", b->req->packages.items[i], between);
     if (b->req->pip.len > 0)
-        buf_puts(&text, ",python3,python3-pip");
-    return buf_is_failed(&text) ? NULL : arena_strdup(b->w->arena, buf_str(&text));
+        buf_printf(&text, "python3%cpython3-pip%c", between, between);
+    if (buf_is_failed(&text))
+        return NULL;
+    buf_truncate(&text, text.len - 1);
+    return arena_strdup(b->w->arena, buf_str(&text));
 }
 
 #define CACHE_HOOK                                                                  \
     "if [ -d /cache ]; then mkdir -p /cache/partial \"$1\"/var/cache/apt/archives;" \
     " mount --bind /cache \"$1\"/var/cache/apt/archives; fi"
 #define CACHE_END "if [ -d /cache ]; then umount \"$1\"/var/cache/apt/archives; fi"
+/* Says what can't be had before the long part begins; the names follow. */
+#define CHECK_HOOK \
+    "--extract-hook=APT_CONFIG=\"$MMDEBSTRAP_APT_CONFIG\" apt-get -qq --simulate install"
+
 /* Packages compile their Python files one after the other, each with an interpreter of its own.
  * Their tool is replaced while they are installed; afterwards all are compiled on all processors.
  */
@@ -268,8 +276,9 @@ static int debs_install(struct build *b, struct err *err)
     char words[ERR_TEXT_MAX] = "";
     int code = 0;
     int rc = sources_file(b, &sources, err);
-    const char *include = include_option(b);
-    if (rc != 0 || include == NULL)
+    const char *include = names_option(b, "--include=", ',');
+    const char *checks = names_option(b, CHECK_HOOK " ", ' ');
+    if (rc != 0 || include == NULL || checks == NULL)
         return rc != 0 ? rc : err_set(err, BERR_NOMEM, "out of memory");
     const char *argv[] = {"/usr/bin/mmdebstrap",
                           "--verbose",
@@ -288,6 +297,7 @@ static int debs_install(struct build *b, struct err *err)
                           "--aptopt=Acquire::Retries \"3\"",
                           "--skip=download/empty,essential/unlink,cleanup/apt/cache",
                           "--setup-hook=" CACHE_HOOK,
+                          checks,
                           "--essential-hook=" PYTHON_HOOK,
                           "--customize-hook=" PYTHON_END,
                           "--customize-hook=" CACHE_END,
