@@ -8,9 +8,7 @@ static const struct {
     int (*run)(int argc, char **argv, struct buf *out, struct err *err);
 } commands[] = {
     {"place", "put pods one by one onto a cluster and tell how much of its GPUs got used", sim_place},
-
-
-
+    {"replay", "run a trace of jobs and tell how long they took", sim_replay},
 };
 
 static int usage(void)
