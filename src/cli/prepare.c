@@ -96,7 +96,7 @@ int cli_users_make(struct cli_users *ret, struct err *err)
 /* The daemons are other users: they must be able to pass through every directory above. */
 static int check_passable(const char *real, struct err *err)
 {
-    char path[CLI_PATH_MAX];
+    char path[PATH_MAX];
     struct stat st;
     for (const char *slash = strchr(real + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         snprintf(path, sizeof(path), "%.*s", (int)(slash - real), real);
@@ -110,20 +110,63 @@ static int check_passable(const char *real, struct err *err)
     return 0;
 }
 
+/* The real path that `data` will have: of the part that is there, then the rest as given. */
+static int expect_path(const char *data, char dst[PATH_MAX], struct err *err)
+{
+    char head[PATH_MAX], real[PATH_MAX];
+    if (!str_copy(head, sizeof(head), data) || !data[0])
+        return err_set(err, BERR_INVALID, "the path of the data directory is too long or empty");
+    size_t len = strlen(head);
+    while (!realpath(head, real)) {
+        if (errno != ENOENT)
+            return err_errno(err, errno, "%s", head);
+        while (len && head[len - 1] == '/')
+            len--;
+        while (len && head[len - 1] != '/')
+            len--;
+        head[len] = '\0';
+        if (!len)
+            str_copy(head, sizeof(head), ".");
+    }
+    const char *rest = data + len;
+    snprintf(dst, PATH_MAX, "%s%s%s", real, *rest && real[1] ? "/" : "", rest + strspn(rest, "/"));
+    return 0;
+}
+
+static int check_length(const char *real, struct err *err)
+{
+    size_t room = sizeof(((struct sockaddr_un *)0)->sun_path);
+    if (strlen(real) + sizeof(LONGEST_SOCKET) <= room)
+        return 0;
+    err_set(err, BERR_INVALID, "the path %.200s is too long for sockets", real);
+    return err_hint(err, "choose a --data directory of at most %zu characters",
+                    room - sizeof(LONGEST_SOCKET));
+}
+
 int cli_data_make(const char *data, char ret_real[CLI_PATH_MAX], struct err *err)
 {
-    char real[PATH_MAX];
-    int rc = os_dir_make(AT_FDCWD, data, 0711, NULL, err);
+    char path[PATH_MAX], above[PATH_MAX], real[PATH_MAX];
+    int rc = expect_path(data, path, err);
+    if (rc == 0)
+        rc = check_length(path, err);
+    if (rc < 0)
+        return rc;
+    /* Before anything is made: the directories that are there. */
+    str_copy(above, sizeof(above), path);
+    for (char *slash; !os_file_exists(AT_FDCWD, above) && (slash = strrchr(above, '/'));)
+        *(slash == above ? slash + 1 : slash) = '\0';
+    size_t len = strlen(above);
+    if (len < strlen(path)) { /* the last of them counts as well */
+        above[len] = '/';
+        above[len + 1] = '\0';
+    }
+    rc = check_passable(above, err);
+    if (rc == 0)
+        rc = os_dir_make(AT_FDCWD, path, 0711, NULL, err);
     if (rc < 0)
         return err_wrap(err, rc, "data directory");
-    if (!realpath(data, real))
-        return err_errno(err, errno, "%s", data);
-    if (strlen(real) + sizeof(LONGEST_SOCKET) > sizeof(((struct sockaddr_un *)0)->sun_path) ||
-        !str_copy(ret_real, CLI_PATH_MAX, real)) {
-        err_set(err, BERR_INVALID, "the path %s is too long for sockets", real);
-        return err_hint(err, "choose a --data directory of at most %zu characters",
-                        sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof(LONGEST_SOCKET));
-    }
+    if (!realpath(path, real) || !str_copy(ret_real, CLI_PATH_MAX, real))
+        return err_errno(err, errno, "%s", path);
     return check_passable(real, err);
 }
 
