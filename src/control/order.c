@@ -166,6 +166,8 @@ int order_start(struct control *c, struct item *it, struct site *s, struct err *
         it->image_id = image->id;
         c->cfg.hooks.image_use(c->cfg.hooks.arg, image->id, it->w.id, true);
     }
+    char home[80];
+    snprintf(home, sizeof(home), "/home/%s", user->name);
     struct engine_start order = {
         .key = it->w.attempt->key,
         .kind = it->w.spec->kind,
@@ -176,7 +178,7 @@ int order_start(struct control *c, struct item *it, struct site *s, struct err *
         .user_name = user->name,
         .image = image,
         .code_digest = it->w.spec->code,
-        .workdir = it->w.spec->workdir,
+        .workdir = it->w.spec->workdir ? it->w.spec->workdir : it->w.spec->code ? "/code" : home,
         .log_max_bytes = c->cfg.log_max_bytes,
     };
     int rc = make_tasks(it, project->name, user->name, &arena, &order);

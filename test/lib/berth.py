@@ -141,8 +141,7 @@ class Berth:
 
     def pid(self, program):
         """Of a daemon ("berthd", "berth-gateway", "berth-runner")."""
-        text = (self.data / "run" / f"{program}.pid").read_text()
-        return int(text.split()[0])
+        return json.loads((self.data / "run" / f"{program}.pid").read_text())["pid"]
 
     def kill(self, program):
         with contextlib.suppress(ProcessLookupError):

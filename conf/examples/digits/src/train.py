@@ -25,7 +25,7 @@ def main():
     train_x, test_x, train_y, test_y = train_test_split(
         images, digits.target, test_size=0.25, random_state=options.seed, stratify=digits.target)
 
-    model = MLPClassifier(hidden_layer_sizes=(64,), learning_rate_init=0.01, batch_size=64,
+    model = MLPClassifier(hidden_layer_sizes=(64,), learning_rate_init=0.01,
                           random_state=options.seed)
     classes = numpy.unique(digits.target)
     for epoch in range(1, options.epochs + 1):
