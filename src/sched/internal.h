@@ -250,11 +250,10 @@ struct rank {
     int64_t priority;   /* higher first */
     int64_t level;      /* served GPU time in powers of two: less first; -1: has waited too long */
     int64_t submitted_ms;
-    uint32_t index;
 };
 struct rank rank_waiting(const struct sched_input *in, uint32_t index);
 struct rank rank_running(const struct sched_input *in, uint32_t index);
-int rank_compare(const struct rank *a, const struct rank *b);
+int rank_compare(const struct rank *a, const struct rank *b); /* 0: none before the other */
 /* Waiting work by queue, each in its order: list[first[q]] to list[first[q + 1]]. One queue when
  * the input has none. */
 struct lines {
@@ -305,6 +304,16 @@ bool kinds_fill(struct pass *p);
 /* Tries to make room by stopping running work that may be stopped for it. 1: placed, and
  * pass.victims must go or are leaving; 0: not possible; -1: memory is short. */
 int preempt_for(struct pass *p, uint32_t waiting, struct placement *ret);
+
+/* Gives running work's room back to pass.now, or takes it again; false when memory is short. */
+bool preempt_move_slots(struct pass *p, uint32_t running, bool is_given);
+bool preempt_can_move(const struct pass *p, uint32_t running);
+bool preempt_note(struct pass *p, uint32_t running); /* gives its room and adds it to the victims */
+
+/* relocate.c: the same by moving work that is served before it to other nodes. candidates may go
+ * for good. The caller restores the victims when the answer is 0. */
+int relocate_for(struct pass *p, uint32_t waiting, const uint32_t *candidates, uint32_t count,
+                 struct placement *ret);
 
 /* ---- explain.c: why not now, in words ---- */
 

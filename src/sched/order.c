@@ -42,7 +42,7 @@ static bool has_waited_enough(const struct sched_input *in, int64_t waited_ms)
 struct rank rank_waiting(const struct sched_input *in, uint32_t index)
 {
     const struct sched_waiting *w = &in->waiting[index];
-    struct rank rank = {.priority = w->priority, .submitted_ms = w->submitted_ms, .index = index};
+    struct rank rank = {.priority = w->priority, .submitted_ms = w->submitted_ms};
     if (in->policy->order == SCHED_ORDER_FIFO || shape_fault(w->shape, NULL) != NULL)
         return rank;
     int64_t since = w->queued_ms == 0 ? w->submitted_ms : w->queued_ms;
@@ -54,7 +54,7 @@ struct rank rank_waiting(const struct sched_input *in, uint32_t index)
 struct rank rank_running(const struct sched_input *in, uint32_t index)
 {
     const struct sched_running *r = &in->running[index];
-    struct rank rank = {.priority = r->priority, .submitted_ms = r->submitted_ms, .index = index};
+    struct rank rank = {.priority = r->priority, .submitted_ms = r->submitted_ms};
     if (in->policy->order == SCHED_ORDER_FIFO || shape_fault(r->shape, NULL) != NULL)
         return rank;
     rank.level = has_waited_enough(in, r->waited_ms)
@@ -71,13 +71,15 @@ int rank_compare(const struct rank *a, const struct rank *b)
         return a->level < b->level ? -1 : 1;
     if (a->submitted_ms != b->submitted_ms)
         return a->submitted_ms < b->submitted_ms ? -1 : 1;
-    return a->index < b->index ? -1 : a->index > b->index;
+    return 0;
 }
 
 static int compare_waiting(const void *a, const void *b, void *arg)
 {
     const struct rank *ranks = arg;
-    return rank_compare(&ranks[*(const uint32_t *)a], &ranks[*(const uint32_t *)b]);
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    int order = rank_compare(&ranks[x], &ranks[y]);
+    return order != 0 ? order : x < y ? -1 : x > y;
 }
 
 bool lines_fill(struct lines *lines, const struct sched_input *in, struct arena *arena)

@@ -25,8 +25,7 @@ static bool may_go(const struct pass *p, uint32_t running, const struct rank *ra
     const struct rank *other = &p->running_ranks[running];
     if (!r->preemptible || (p->in->queue_count > 0 && r->queue != queue))
         return false;
-    return other->priority < rank->priority ||
-           (other->priority == rank->priority && other->level > rank->level);
+    return rank_compare(other, rank) > 0;
 }
 
 /* Who is leaving anyway, then the worst. */
@@ -36,10 +35,11 @@ static int compare_victims(const void *a, const void *b, void *arg)
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     if (p->in->running[x].leaving != p->in->running[y].leaving)
         return p->in->running[x].leaving ? -1 : 1;
-    return -rank_compare(&p->running_ranks[x], &p->running_ranks[y]);
+    int order = -rank_compare(&p->running_ranks[x], &p->running_ranks[y]);
+    return order != 0 ? order : x < y ? -1 : x > y;
 }
 
-static bool move_slots(struct pass *p, uint32_t running, bool is_given)
+bool preempt_move_slots(struct pass *p, uint32_t running, bool is_given)
 {
     const struct sched_running *r = &p->in->running[running];
     uint16_t positions[LIMIT_GPUS_PER_NODE];
@@ -77,7 +77,7 @@ static bool is_still_free(const struct pass *p, uint32_t running)
 }
 
 /* GPUs on unusable positions can't be given back to the picture: leave such work alone. */
-static bool can_move(const struct pass *p, uint32_t running)
+bool preempt_can_move(const struct pass *p, uint32_t running)
 {
     const struct sched_running *r = &p->in->running[running];
     for (uint32_t i = 0; i < r->slot_count; i++) {
@@ -99,7 +99,7 @@ static uint32_t collect(struct pass *p, uint32_t waiting, const struct ask *ask,
     bool is_owed = queues_is_owed(&p->queues, w->queue, ask);
     uint32_t count = 0;
     for (uint32_t i = 0; i < p->in->running_count; i++) {
-        if (may_go(p, i, &p->lines.ranks[waiting], is_owed, w->queue) && can_move(p, i))
+        if (may_go(p, i, &p->lines.ranks[waiting], is_owed, w->queue) && preempt_can_move(p, i))
             out[count++] = i;
     }
     qsort_r(out, count, sizeof(*out), compare_victims, p);
@@ -158,10 +158,10 @@ static uint32_t choose_node(struct pass *p, struct need *need, const uint32_t *c
     return best;
 }
 
-static bool note_victim(struct pass *p, uint32_t running)
+bool preempt_note(struct pass *p, uint32_t running)
 {
     p->victims[p->victim_count++] = running;
-    return move_slots(p, running, true);
+    return preempt_move_slots(p, running, true);
 }
 
 /* Who turned out not to be needed stays. */
@@ -170,7 +170,7 @@ static bool spare_victims(struct pass *p)
     for (uint32_t i = p->victim_count; i-- > 0;) {
         if (!is_still_free(p, p->victims[i]))
             continue;
-        if (!move_slots(p, p->victims[i], false))
+        if (!preempt_move_slots(p, p->victims[i], false))
             return false;
         memmove(&p->victims[i], &p->victims[i + 1],
                 (p->victim_count - i - 1) * sizeof(*p->victims));
@@ -182,7 +182,7 @@ static bool spare_victims(struct pass *p)
 static bool restore_victims(struct pass *p)
 {
     while (p->victim_count > 0) {
-        if (!move_slots(p, p->victims[--p->victim_count], false))
+        if (!preempt_move_slots(p, p->victims[--p->victim_count], false))
             return false;
     }
     return true;
@@ -212,7 +212,7 @@ static int on_one_node(struct pass *p, const struct sched_waiting *w, const uint
         if (r->slot_count != 1 || r->slots[0].node != node)
             continue;
         left--;
-        if (!note_victim(p, candidates[i]))
+        if (!preempt_note(p, candidates[i]))
             return -1;
     }
     return place_after(p, shape, w, ret);
@@ -234,7 +234,7 @@ static int on_many_nodes(struct pass *p, const struct sched_waiting *w, const ui
         const struct sched_running *r = &p->in->running[candidates[i]];
         for (uint32_t k = 0; k < r->slot_count; k++)
             freed += r->slots[k].gpu_milli * r->slots[k].gpu_count;
-        if (!note_victim(p, candidates[i]))
+        if (!preempt_note(p, candidates[i]))
             return -1;
         if (freed >= ask.gpu_milli)
             result = place_after(p, w->shape, w, ret);
@@ -257,6 +257,10 @@ int preempt_for(struct pass *p, uint32_t waiting, struct placement *ret)
     bool is_single = shape->role_count == 1 && shape->roles[0].count == 1;
     int result = is_single ? on_one_node(p, w, candidates, count, ret)
                            : on_many_nodes(p, w, candidates, count, ret);
+    if (result == 0 && !restore_victims(p))
+        return -1;
+    if (result == 0 && shape->role_count == 1 && shape->node == SCHED_NONE)
+        result = relocate_for(p, waiting, candidates, count, ret);
     if (result == 0)
         return restore_victims(p) ? 0 : -1;
     return result > 0 && spare_victims(p) ? 1 : -1;

@@ -247,6 +247,7 @@ int sim_replay(int argc, char **argv, struct buf *out, struct err *err)
         {"place", "", "count or nodes; berth always places on nodes, the others count"},
         {"preempt-cost", "0s", "what a preemption adds to the run time of who is preempted"},
         {"queues", "", "from-cluster-column: a queue for each cluster, guarantee = share of demand"},
+        {"wait-bound", "", "berth: who has waited so long in all goes first; 0s: nobody"},
         {"report", "", "a file for a page to look at"},
         {"output", "json", "json"},
         {NULL, NULL, NULL},
@@ -265,6 +266,9 @@ int sim_replay(int argc, char **argv, struct buf *out, struct err *err)
                      is_ours ? "nodes" : "count");
     if (rc == 0)
         rc = sim_option_duration(options, "preempt-cost", &r.preempt_cost_ms, err);
+    r.wait_bound_ms = -1;
+    if (rc == 0 && sim_option(options, "wait-bound")[0] != '\0')
+        rc = sim_option_duration(options, "wait-bound", &r.wait_bound_ms, err);
     if (rc == 0)
         rc = parse_cluster(&r, sim_option(options, "cluster"), err);
     if (rc == 0)

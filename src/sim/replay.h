@@ -35,6 +35,7 @@ struct replay {
     uint32_t node_count, gpus_per_node, free_gpus;
     const char *queue_names[256];
     uint32_t queue_count;
+    int64_t wait_bound_ms; /* -1: the policy's own */
     int64_t preempt_cost_ms, now_ms, wake_ms; /* wake_ms 0: only on events */
     struct replay_list running, waiting;      /* waiting: in order of arrival in the list */
     uint32_t waiting_by_gpus[1025];

@@ -85,6 +85,8 @@ static int set_up(struct replay *r, struct err *err)
     o->policy.order = SCHED_ORDER_FAIR;
     o->policy.preempt = true;
     o->policy.preempt_cost_ms = r->preempt_cost_ms;
+    if (r->wait_bound_ms >= 0)
+        o->policy.wait_bound_ms = r->wait_bound_ms;
     for (size_t g = 0; g < gpu_count; g++)
         o->gpus[g] = (struct sched_gpu){
             .index = (uint16_t)(g % r->gpus_per_node), .numa = -1, .usable = true};
@@ -187,10 +189,12 @@ static int keep_slots(struct replay_job *job, const struct sched_action *action,
 static int act(struct replay *r, struct ours *o, const struct sched_plan *plan, struct err *err)
 {
     int rc = 0;
+    bool has_preempted = false;
     for (uint32_t i = 0; i < plan->action_count && rc == 0; i++) {
         const struct sched_action *action = &plan->actions[i];
         if (action->kind == SCHED_PREEMPT) {
             replay_stop(r, (uint32_t)o->running[action->index].id);
+            has_preempted = true;
         } else if (action->kind == SCHED_START) {
             uint32_t job = (uint32_t)o->waiting[action->index].id;
             rc = keep_slots(&r->jobs[job], action, err);
@@ -204,6 +208,8 @@ static int act(struct replay *r, struct ours *o, const struct sched_plan *plan, 
             job->eta_ms = plan->holds[i].eta_ms - CLOCK_START_MS;
     }
     r->wake_ms = plan->wake_ms == 0 ? 0 : plan->wake_ms - CLOCK_START_MS;
+    if (has_preempted) /* who was moved wants to go on at once */
+        r->wake_ms = r->now_ms + 1;
     return rc;
 }
 
