@@ -14,6 +14,7 @@
 #define EV_QUEUE_MAX     (64u << 20) /* a writer that ignores back-pressure breaks its stream */
 #define EV_CLOSE_SOON_MS 5000
 #define EV_LINGER_MS     2000
+#define EV_CORK_BYTES    (32u << 10)
 
 struct ev_tls {
     SSL_CTX *ctx;
@@ -38,12 +39,13 @@ struct ev_stream {
     const char *net;  /* TLS: what tls_feed works on */
     size_t net_len;
     struct buf out; /* waits behind the write in flight */
-    bool in_flight;
+    bool in_flight, corked;
     uint64_t accepted_bytes; /* of raw writes */
     uv_shutdown_t shutdown;
     uv_timer_t *linger;  /* close_soon's limit */
     struct err *failure; /* of a broken stream, until it is told; NULL: out of memory */
     struct ev_stream *soon_next;
+    struct ev_stream *cork_prev, *cork_next;
     bool soon, closed; /* the loop's list holds the stream; libuv does no longer */
     bool is_unix, reading, want_read, closing, close_soon, shut, shut_sent, broken, told, eof,
         eof_told, handshaken;
@@ -51,6 +53,10 @@ struct ev_stream {
 
 /* loop.c: calls stream_soon in the next round; needs no memory. */
 void loop_soon(struct ev_loop *loop, struct ev_stream *s);
+/* loop.c: stream_round_over is called at the end of this round, unless loop_uncork comes before. */
+void loop_cork(struct ev_loop *loop, struct ev_stream *s);
+void loop_uncork(struct ev_loop *loop, struct ev_stream *s);
+void stream_round_over(struct ev_stream *s);
 struct buf *loop_cipher(struct ev_loop *loop); /* scratch for records on their way out */
 /* Where a read puts its bytes, and a record its text: used up inside the callback. */
 #define EV_READ_BYTES 65536

@@ -18,6 +18,8 @@ struct ev_loop {
     pthread_mutex_t lock;
     VEC(struct post) posts; /* under lock */
     struct ev_stream *soon, **soon_end;
+    uv_prepare_t prepare; /* runs while there are corked streams */
+    struct ev_stream *corked;
     struct buf cipher;
     struct sig *signals;
     bool stopped;
@@ -55,6 +57,36 @@ void loop_soon(struct ev_loop *loop, struct ev_stream *s)
     loop->soon_end = &s->soon_next;
     uv_ref((uv_handle_t *)&loop->async); /* something is left to wait for */
     uv_async_send(&loop->async);
+}
+
+static void end_round(uv_prepare_t *prepare)
+{
+    struct ev_loop *loop = prepare->data;
+    while (loop->corked)
+        stream_round_over(loop->corked);
+}
+
+void loop_cork(struct ev_loop *loop, struct ev_stream *s)
+{
+    s->cork_prev = NULL;
+    s->cork_next = loop->corked;
+    if (loop->corked)
+        loop->corked->cork_prev = s;
+    else
+        uv_prepare_start(&loop->prepare, end_round);
+    loop->corked = s;
+}
+
+void loop_uncork(struct ev_loop *loop, struct ev_stream *s)
+{
+    if (s->cork_prev)
+        s->cork_prev->cork_next = s->cork_next;
+    else
+        loop->corked = s->cork_next;
+    if (s->cork_next)
+        s->cork_next->cork_prev = s->cork_prev;
+    if (!loop->corked)
+        uv_prepare_stop(&loop->prepare);
 }
 
 struct buf *loop_cipher(struct ev_loop *loop)
@@ -103,6 +135,8 @@ int ev_loop_new(struct ev_loop **ret, struct err *err)
     rc = uv_async_init(&loop->uv, &loop->async, run_posts);
     check(rc == 0);
     loop->async.data = loop;
+    uv_prepare_init(&loop->uv, &loop->prepare);
+    loop->prepare.data = loop;
     uv_unref((uv_handle_t *)&loop->async);
     signal(SIGPIPE, SIG_IGN);
     *ret = loop;

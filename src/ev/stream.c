@@ -225,7 +225,10 @@ int stream_raw_write(struct ev_stream *s, const void *a, size_t a_len, const voi
     if (s->broken || s->closing || s->shut_sent)
         return -BERR_IO;
     size_t done = 0;
-    if (!s->in_flight && !s->out.len) {
+    bool wait = s->corked && s->out.len + a_len + b_len <= EV_CORK_BYTES;
+    if (s->corked && !wait)
+        ev_stream_uncork(s);
+    if (!s->in_flight && !s->out.len && !wait) {
         uv_buf_t pieces[2] = {uv_buf_init((char *)(uintptr_t)a, (unsigned)a_len),
                               uv_buf_init((char *)(uintptr_t)b, (unsigned)b_len)};
         int n = uv_try_write(&s->uv.stream, pieces, b_len ? 2 : 1);
@@ -250,8 +253,47 @@ int stream_raw_write(struct ev_stream *s, const void *a, size_t a_len, const voi
         stream_fail(s, &err);
         return rc;
     }
-    pump(s);
+    if (!wait)
+        pump(s);
     return 0;
+}
+
+/* ---- several writes in one ---- */
+
+void ev_stream_cork(struct ev_stream *s)
+{
+    if (s->corked || s->closing || s->close_soon)
+        return;
+    s->corked = true;
+    loop_cork(s->loop, s);
+}
+
+void ev_stream_uncork(struct ev_stream *s)
+{
+    if (!s->corked)
+        return;
+    s->corked = false;
+    loop_uncork(s->loop, s);
+    if (s->in_flight || !s->out.len || s->broken || s->closing)
+        return;
+    uv_buf_t piece = uv_buf_init(s->out.data, (unsigned)s->out.len);
+    int n = uv_try_write(&s->uv.stream, &piece, 1);
+    if (n == (int)s->out.len) {
+        buf_done(&s->out);
+        buf_init(&s->out, EV_QUEUE_MAX);
+        return;
+    }
+    if (n > 0)
+        buf_consume(&s->out, (size_t)n);
+    pump(s);
+}
+
+void stream_round_over(struct ev_stream *s)
+{
+    bool waited = s->out.len != 0;
+    ev_stream_uncork(s);
+    if (waited && !s->broken && !s->closing && !ev_stream_queued(s))
+        stream_drained(s);
 }
 
 int ev_stream_write(struct ev_stream *s, const void *data, size_t len)
@@ -358,6 +400,9 @@ void ev_stream_close(struct ev_stream *s)
     if (!s || s->closing)
         return;
     s->closing = true;
+    if (s->corked)
+        loop_uncork(s->loop, s);
+    s->corked = false;
     memset(&s->events, 0, sizeof(s->events));
     if (s->linger)
         uv_close((uv_handle_t *)s->linger, linger_closed);

@@ -56,6 +56,10 @@ void ev_stream_read(struct ev_stream *s, bool on);
 int ev_stream_write(struct ev_stream *s, const void *data, size_t len); /* 0, or -NOMEM / -IO */
 /* Two pieces in one system call when possible: head and body. */
 int ev_stream_write2(struct ev_stream *s, const void *a, size_t a_len, const void *b, size_t b_len);
+/* What is written from now on leaves together, when it is enough, at uncork, or at the end of this
+ * round of the loop. */
+void ev_stream_cork(struct ev_stream *s);
+void ev_stream_uncork(struct ev_stream *s);
 size_t ev_stream_queued(const struct ev_stream *s);
 /* Bytes that the kernel has taken since the beginning: whether a slow reader still reads. */
 uint64_t ev_stream_sent(const struct ev_stream *s);

@@ -31,6 +31,12 @@ static void request_id(struct http_conn *c, struct http_request *req)
                  (unsigned long long)c->server->ids_prefix, (unsigned long long)++c->server->ids);
 }
 
+/* Asked of the kernel once a connection. */
+static const char *conn_peer(struct http_conn *c)
+{
+    return c->peer[0] ? c->peer : ev_stream_peer(c->stream, c->peer);
+}
+
 static void request_peer(struct http_conn *c, struct http_request *req)
 {
     const char *given =
@@ -38,7 +44,7 @@ static void request_peer(struct http_conn *c, struct http_request *req)
     if (given)
         str_copy(req->peer, sizeof(req->peer), given);
     else
-        ev_stream_peer(c->stream, req->peer);
+        str_copy(req->peer, sizeof(req->peer), conn_peer(c));
 }
 
 static struct http_request *request_new(struct http_conn *c, const struct http_head *head)

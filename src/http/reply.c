@@ -205,6 +205,7 @@ void http_stream_begin(struct http_request *req, int status, const char *type, i
     }
     req->chunked = length == -1;
     struct buf *head = make_head(req, status, type, length);
+    ev_stream_cork(c->stream); /* a short answer is one write with its head */
     if (!buf_is_failed(head))
         ev_stream_write(c->stream, head->data, head->len);
     req->sent_bytes = head->len;
@@ -247,6 +248,7 @@ void http_stream_end(struct http_request *req)
     }
     if (req->chunked && !req->is_head)
         ev_stream_write(req->conn->stream, "0\r\n\r\n", 5);
+    ev_stream_uncork(req->conn->stream);
     conn_request_done(req->conn);
 }
 

@@ -17,6 +17,7 @@ struct http_conn {
     struct http_server *server;
     struct ev_stream *stream;
     struct http_conn *prev, *next;
+    char peer[64];
     struct http_parser parser;
     struct http_request *req; /* the one being answered */
     struct buf in;            /* received while a request is being answered */
