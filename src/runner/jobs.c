@@ -263,7 +263,9 @@ static bool job_ended(struct runner *r, struct job *job, int status)
     bool is_ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     while (job->pipe.fd >= 0) /* what is still in the pipe; its writer is dead */
         pipe_ready(&job->pipe, 0);
-    if (!is_ok && !job->order.is_internal && (job->answer.len == 0 || job->is_overdue))
+    /* Killed after it had answered: what the answer says may be undone below. */
+    bool has_no_word = job->answer.len == 0 || job->is_overdue || !WIFEXITED(status);
+    if (!is_ok && !job->order.is_internal && has_no_word)
         answer_error(job, job->is_overdue ? BERR_TIMEOUT : BERR_INTERNAL,
                      job->is_overdue ? "the order took too long" : "the worker of the order died");
     if (!is_ok && job_turn_to_undo(r, job))

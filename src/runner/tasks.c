@@ -78,6 +78,11 @@ void task_errand(struct runner *r, const struct wire_key *key, enum task_errand 
         retry_later(r, key, what);
 }
 
+static void retry_forget(struct runner *r, const char *name)
+{
+    mem_free(map_remove(&r->retries, name));
+}
+
 /* The one to be let go has been: nothing to try again. */
 static bool retry_is_over(struct runner *r, const struct retry *retry)
 {
@@ -100,17 +105,12 @@ void tasks_retry(struct runner *r)
     for (size_t i = 0; map_next(&r->retries, &i, &name, &value);) {
         struct retry *retry = value;
         if (retry_is_over(r, retry)) {
-            mem_free(map_remove(&r->retries, name));
+            retry_forget(r, name);
         } else if (now_ms >= retry->due_ms) {
             retry->due_ms = INT64_MAX; /* until it has failed again */
             task_errand(r, &retry->key, retry->what);
         }
     }
-}
-
-static void retry_forget(struct runner *r, const char *name)
-{
-    mem_free(map_remove(&r->retries, name));
 }
 
 /* ---- the table ---- */

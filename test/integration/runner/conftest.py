@@ -203,6 +203,7 @@ def base_dir(tmp_path_factory):
 def runner(base_dir, request):
     made = Runner(base_dir / f"i{random.randrange(1 << 30):x}", random.randrange(100)).start()
     yield made
+    print(made.log(), made.process and wire.Client(made.socket).list())  # shown when a test fails
     for client in made.clients:
         client.close()
     made.clear()

@@ -194,12 +194,14 @@ def check_acknowledged(client, runner, orders, results):
             results[name] = "created" if task["state"] == "created" else "started"
 
 
-def workers_of(pid):
-    try:
-        return [int(p) for p in open(f"/proc/{pid}/task/{pid}/children").read().split()
-                if open(f"/proc/{p}/comm").read() == "berth-runner\n"]
-    except OSError:
-        return []
+def kill_workers(runner):
+    main = runner.process.pid
+    for pid in open(f"/proc/{main}/task/{main}/children").read().split():
+        try:
+            if open(f"/proc/{pid}/comm").read() == "berth-runner\n":
+                os.kill(int(pid), signal.SIGKILL)
+        except OSError:
+            pass  # gone already
 
 
 def test_killed_workers(runner, client):
@@ -216,11 +218,7 @@ def test_killed_workers(runner, client):
             while time.monotonic() < end and number not in client.replies:
                 client.receive(end)
             if random.random() < 0.6:
-                for pid in workers_of(runner.process.pid):
-                    try:
-                        os.kill(pid, signal.SIGKILL)
-                    except ProcessLookupError:
-                        pass
+                kill_workers(runner)
             try:
                 client.wait(number)
             except wire.RunnerError as error:
@@ -243,8 +241,7 @@ def test_killed_workers(runner, client):
             number = client.send("task-delete", key=order["key"])
             if random.random() < 0.3:
                 client.receive(time.monotonic() + 0.01 * random.random())
-                for pid in workers_of(runner.process.pid):
-                    os.kill(pid, signal.SIGKILL)
+                kill_workers(runner)
             try:
                 client.wait(number)
                 break
