@@ -248,11 +248,15 @@ int queues_compare(const struct queues *q, uint32_t a, uint32_t b);
 
 struct rank {
     int64_t priority;   /* higher first */
-    int64_t level;      /* served GPU time in powers of two: less first; -1: has waited too long */
+    bool is_first;      /* has waited longer than the bound */
+    int64_t level;      /* served GPU time in powers of two: less first */
     int64_t submitted_ms;
 };
 struct rank rank_waiting(const struct sched_input *in, uint32_t index);
 struct rank rank_running(const struct sched_input *in, uint32_t index);
+/* Marks who has waited longer than the bound; false when memory is short. */
+bool ranks_promote(const struct sched_input *in, struct rank *waiting, struct rank *running,
+                   struct arena *arena);
 int rank_compare(const struct rank *a, const struct rank *b); /* 0: none before the other */
 /* Waiting work by queue, each in its order: list[first[q]] to list[first[q + 1]]. One queue when
  * the input has none. */
@@ -261,7 +265,8 @@ struct lines {
     struct rank *ranks;            /* by waiting work */
     uint32_t queue_count;
 };
-bool lines_fill(struct lines *lines, const struct sched_input *in, struct arena *arena);
+bool lines_fill(struct lines *lines, const struct sched_input *in, struct rank *ranks,
+                struct arena *arena);
 
 /* ---- kinds.c: work alike ---- */
 
@@ -271,7 +276,8 @@ struct kind {
     uint64_t hash;
     const char *fault;          /* what is wrong with the request itself */
     bool has_failed;            /* no room in this pass */
-    int64_t no_victims_level;   /* nor by preemption for work of this level or above, */
+    bool has_no_victims;        /* nor by preemption for work that comes after this rank */
+    struct rank no_victims;
     uint32_t no_victims_queue;  /* in this queue */
     bool is_explained;
     enum sched_hold_code code;
@@ -292,7 +298,7 @@ struct pass {
     uint32_t *kind_of;          /* by waiting work */
     struct queues queues;
     struct lines lines;
-    struct rank *running_ranks;
+    struct rank *running_ranks, *waiting_ranks;
     bool *gone;                 /* running work that was preempted in this pass */
     uint32_t *victims;          /* of the last preempt_for */
     uint32_t victim_count;

@@ -49,8 +49,7 @@ bool kinds_fill(struct pass *p)
         uint32_t *slot = find_slot(p, &t, shape, hash);
         if (*slot == 0) {
             p->kinds[p->kind_count] = (struct kind){
-                .shape = shape, .hash = hash, .fault = shape_fault(shape, p->arena),
-                .no_victims_level = INT64_MAX};
+                .shape = shape, .hash = hash, .fault = shape_fault(shape, p->arena)};
             *slot = ++p->kind_count;
         }
         p->kind_of[i] = *slot - 1;

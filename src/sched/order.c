@@ -1,6 +1,6 @@
 /*
  * Order within a queue. FIFO: priority, then who came first. FAIR: priority, then who has waited
- * longer than the bound, then who was served least so far. Served time is counted in GPU time and
+ * longer than the bound (they get half of the cluster), then who was served least so far. Served time is counted in GPU time and
  * in powers of two, so that work of about the same past is served in order of arrival and nobody is
  * swapped for a trifle: least attained service (Nuyens and Wierman 2008) in the discrete form of
  * Tiresias (Gu et al., NSDI 2019). It needs no run times, which users don't know.
@@ -34,20 +34,12 @@ static int64_t served_level(const struct sched_shape *shape, int64_t served_ms)
     return level;
 }
 
-static bool has_waited_enough(const struct sched_input *in, int64_t waited_ms)
-{
-    return in->policy->wait_bound_ms > 0 && waited_ms > in->policy->wait_bound_ms;
-}
-
 struct rank rank_waiting(const struct sched_input *in, uint32_t index)
 {
     const struct sched_waiting *w = &in->waiting[index];
     struct rank rank = {.priority = w->priority, .submitted_ms = w->submitted_ms};
-    if (in->policy->order == SCHED_ORDER_FIFO || shape_fault(w->shape, NULL) != NULL)
-        return rank;
-    int64_t since = w->queued_ms == 0 ? w->submitted_ms : w->queued_ms;
-    bool is_first = has_waited_enough(in, w->waited_ms + in->now_ms - since);
-    rank.level = is_first ? -1 : served_level(w->shape, w->served_ms);
+    if (in->policy->order != SCHED_ORDER_FIFO && shape_fault(w->shape, NULL) == NULL)
+        rank.level = served_level(w->shape, w->served_ms);
     return rank;
 }
 
@@ -55,18 +47,84 @@ struct rank rank_running(const struct sched_input *in, uint32_t index)
 {
     const struct sched_running *r = &in->running[index];
     struct rank rank = {.priority = r->priority, .submitted_ms = r->submitted_ms};
-    if (in->policy->order == SCHED_ORDER_FIFO || shape_fault(r->shape, NULL) != NULL)
-        return rank;
-    rank.level = has_waited_enough(in, r->waited_ms)
-                     ? -1
-                     : served_level(r->shape, r->served_ms + in->now_ms - r->started_ms);
+    if (in->policy->order != SCHED_ORDER_FIFO && shape_fault(r->shape, NULL) == NULL)
+        rank.level = served_level(r->shape, r->served_ms + in->now_ms - r->started_ms);
     return rank;
+}
+
+/* ---- who has waited longer than the bound ---- */
+
+struct patient {
+    struct rank *rank;
+    int64_t width_milli;
+    uint32_t number; /* running first, then waiting */
+};
+
+static int compare_patients(const void *a, const void *b)
+{
+    const struct patient *x = a, *y = b;
+    int order = rank_compare(x->rank, y->rank);
+    return order != 0 ? order : x->number < y->number ? -1 : x->number > y->number;
+}
+
+static int64_t total_width_milli(const struct sched_input *in)
+{
+    int64_t gpu = 0, cpu = 0;
+    for (uint32_t n = 0; n < in->node_count; n++) {
+        gpu += in->nodes[n].usable ? 1000 * (int64_t)in->nodes[n].gpu_count : 0;
+        cpu += in->nodes[n].usable ? in->nodes[n].cpu_milli : 0;
+    }
+    return gpu > 0 ? gpu : cpu / 8;
+}
+
+static uint32_t find_patients(const struct sched_input *in, struct rank *waiting,
+                              struct rank *running, struct patient *ret)
+{
+    int64_t bound = in->policy->wait_bound_ms;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < in->running_count; i++) {
+        if (in->running[i].waited_ms > bound && shape_fault(in->running[i].shape, NULL) == NULL)
+            ret[count++] =
+                (struct patient){&running[i], width_milli(in->running[i].shape), i};
+    }
+    for (uint32_t i = 0; i < in->waiting_count; i++) {
+        const struct sched_waiting *w = &in->waiting[i];
+        int64_t since = w->queued_ms == 0 ? w->submitted_ms : w->queued_ms;
+        if (w->waited_ms + in->now_ms - since > bound && shape_fault(w->shape, NULL) == NULL)
+            ret[count++] = (struct patient){&waiting[i], width_milli(w->shape),
+                                            in->running_count + i};
+    }
+    return count;
+}
+
+/* They get half of the cluster between them, so that a long jam does not turn all into a line. */
+bool ranks_promote(const struct sched_input *in, struct rank *waiting, struct rank *running,
+                   struct arena *arena)
+{
+    if (in->policy->order == SCHED_ORDER_FIFO || in->policy->wait_bound_ms <= 0)
+        return true;
+    struct patient *patients =
+        arena_array(arena, (size_t)in->running_count + in->waiting_count, sizeof(*patients));
+    if (patients == NULL)
+        return false;
+    uint32_t count = find_patients(in, waiting, running, patients);
+    qsort(patients, count, sizeof(*patients), compare_patients);
+    int64_t left = total_width_milli(in) / 2;
+    for (uint32_t i = 0; i < count; i++) {
+        if (patients[i].width_milli > left && i > 0)
+            continue;
+        left -= patients[i].width_milli;
+        patients[i].rank->is_first = true;
+    }
+    return true;
 }
 
 int rank_compare(const struct rank *a, const struct rank *b)
 {
     if (a->priority != b->priority)
         return a->priority > b->priority ? -1 : 1;
+    if (a->is_first != b->is_first)
+        return a->is_first ? -1 : 1;
     if (a->level != b->level)
         return a->level < b->level ? -1 : 1;
     if (a->submitted_ms != b->submitted_ms)
@@ -82,18 +140,17 @@ static int compare_waiting(const void *a, const void *b, void *arg)
     return order != 0 ? order : x < y ? -1 : x > y;
 }
 
-bool lines_fill(struct lines *lines, const struct sched_input *in, struct arena *arena)
+bool lines_fill(struct lines *lines, const struct sched_input *in, struct rank *ranks,
+                struct arena *arena)
 {
     uint32_t queues = in->queue_count == 0 ? 1 : in->queue_count;
-    *lines = (struct lines){.queue_count = queues};
+    *lines = (struct lines){.queue_count = queues, .ranks = ranks};
     lines->list = arena_array(arena, in->waiting_count, sizeof(*lines->list));
-    lines->ranks = arena_array(arena, in->waiting_count, sizeof(*lines->ranks));
     lines->first = arena_array(arena, queues + 1, sizeof(*lines->first));
     lines->next = arena_array(arena, queues + 1, sizeof(*lines->next));
-    if (lines->list == NULL || lines->ranks == NULL || lines->first == NULL || lines->next == NULL)
+    if (lines->list == NULL || lines->first == NULL || lines->next == NULL)
         return false;
     for (uint32_t i = 0; i < in->waiting_count; i++) {
-        lines->ranks[i] = rank_waiting(in, i);
         lines->first[(in->queue_count == 0 ? 0 : in->waiting[i].queue) + 1]++;
     }
     for (uint32_t q = 0; q < queues; q++) {

@@ -16,7 +16,7 @@ void sched_policy_default(struct sched_policy *policy)
         .gpu_cpu_reserve_milli = -1,
         .gpu_memory_reserve_bytes = -1,
         .backfill_depth = 8,
-        .wait_bound_ms = 30ll * 3600 * 1000,
+        .wait_bound_ms = 24ll * 3600 * 1000,
     };
 }
 
@@ -140,15 +140,17 @@ static bool start_after(struct pass *p, uint32_t index, struct placement *placem
 static int try_preempt(struct pass *p, uint32_t index, struct kind *kind, struct output *out)
 {
     struct placement placement;
-    int64_t level = p->lines.ranks[index].level;
+    const struct rank *rank = &p->lines.ranks[index];
     uint32_t queue = line_of(p, index);
-    bool is_known = kind->no_victims_queue == queue && level >= kind->no_victims_level;
+    bool is_known = kind->has_no_victims && kind->no_victims_queue == queue &&
+                    rank_compare(&kind->no_victims, rank) <= 0;
     if (!p->in->policy->preempt || is_known || p->in->running_count == 0)
         return 0;
     int result = preempt_for(p, index, &placement);
     if (result > 0)
         return start_after(p, index, &placement, out) ? 1 : -1;
-    kind->no_victims_level = level;
+    kind->has_no_victims = true;
+    kind->no_victims = *rank;
     kind->no_victims_queue = queue;
     return result;
 }
@@ -263,14 +265,18 @@ static bool prepare(struct pass *p, struct output *out)
         arena_array(p->arena, (size_t)in->waiting_count + in->running_count, sizeof(*out->actions));
     out->holds = arena_array(p->arena, in->waiting_count, sizeof(*out->holds));
     p->running_ranks = arena_array(p->arena, in->running_count, sizeof(*p->running_ranks));
+    p->waiting_ranks = arena_array(p->arena, in->waiting_count, sizeof(*p->waiting_ranks));
     p->gone = arena_array(p->arena, in->running_count, sizeof(*p->gone));
     p->victims = arena_array(p->arena, in->running_count, sizeof(*p->victims));
     if (out->actions == NULL || out->holds == NULL || p->running_ranks == NULL ||
-        p->gone == NULL || p->victims == NULL)
+        p->waiting_ranks == NULL ||         p->gone == NULL || p->victims == NULL)
         return false;
     for (uint32_t i = 0; i < in->running_count; i++)
         p->running_ranks[i] = rank_running(in, i);
-    return kinds_fill(p) && lines_fill(&p->lines, in, p->arena) &&
+    for (uint32_t i = 0; i < in->waiting_count; i++)
+        p->waiting_ranks[i] = rank_waiting(in, i);
+    return ranks_promote(in, p->waiting_ranks, p->running_ranks, p->arena) && kinds_fill(p) &&
+           lines_fill(&p->lines, in, p->waiting_ranks, p->arena) &&
            queues_init(&p->queues, in, p->arena) &&
            cluster_init(&p->now, in, &p->held, CL_NOW, p->arena) &&
            needs_init(&p->needs, p->arena) && fill_mix(p);
