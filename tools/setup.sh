@@ -15,7 +15,7 @@ declare -A PACKAGES=(
   [lint]="cppcheck clang-tidy"
   [test]="clang libclang-rt-dev valgrind strace sqlite3 git docker-registry
           python3-pytest python3-hypothesis python3-yaml gcovr"
-  [bench]="nginx wrk nghttp2-client hyperfine sqlite3 slurm-wlm munge"
+  [bench]="nginx wrk nghttp2-client hyperfine sqlite3 slurm-wlm munge busybox-static"
 )
 # Services that come with a package and that berth's tests and benchmarks start by themselves, on
 # ports of their own: a fresh install must not start them here.

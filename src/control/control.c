@@ -110,6 +110,8 @@ static int64_t sooner(int64_t wait, int64_t other)
     return other < wait ? other : wait;
 }
 
+#define PASS_REST 4 /* times as long as the last pass took */
+
 int64_t control_tick(struct control *c)
 {
     int64_t wait = TICK_MOST_MS;
@@ -127,10 +129,17 @@ int64_t control_tick(struct control *c)
     }
     if (c->pass_wake_ms && control_wall(c) >= c->pass_wake_ms)
         c->pass_wanted = true;
-    if (c->pass_wanted)
+    /* A pass looks at all that waits: with a long queue, passes as often as there is news would
+     * leave no time for anything else. They get a fifth of it. */
+    int64_t rest = c->pass_rest_ms - control_mono(c);
+    if (c->pass_wanted && rest <= 0) {
+        int64_t begun = control_mono(c);
         pass_run(c);
+        rest = (control_mono(c) - begun) * PASS_REST;
+        c->pass_rest_ms = control_mono(c) + rest;
+    }
     if (c->pass_wanted)
-        return 0;
+        return sooner(wait, rest);
     if (c->pass_wake_ms)
         wait = sooner(wait, c->pass_wake_ms - control_wall(c));
     return wait;

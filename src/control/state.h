@@ -101,6 +101,7 @@ struct control {
     struct control_counts counts;
     bool pass_wanted;
     int64_t pass_wake_ms;          /* wall: the plan asked to be called again; 0: no */
+    int64_t pass_rest_ms;          /* monotonic: no pass before */
     int64_t orders_retry_ms;       /* monotonic; 0: none waiting */
     struct arena pass_arena;
 };
