@@ -52,11 +52,13 @@ static void retry_later(struct runner *r, const struct wire_key *key, enum task_
             return;
         }
         retry->wait_ms = RETRY_FIRST_MS;
+        retry->what = what;
     } else if (retry->wait_ms < RETRY_LAST_MS) {
         retry->wait_ms *= 2;
     }
     retry->key = *key;
-    retry->what = what;
+    if (what != TASK_RESTART) /* an end or an undoing that waits is never lost for it */
+        retry->what = what;
     retry->due_ms = runner_mono_ms() + retry->wait_ms;
 }
 
