@@ -64,13 +64,15 @@ static void page_read(void *arg, int rc, const struct event *events, size_t coun
     js_w_init(&w, &out);
     js_w_object(&w, NULL);
     js_w_array(&w, "items");
-    for (size_t i = 0; i < count; i++) {
+    /* The store may be a commit ahead of us; what we don't know of yet nobody may come back with. */
+    uint64_t known = control_last_event(call->api->cfg.control);
+    for (size_t i = 0; i < count && events[i].seq <= known; i++) {
         last = events[i].seq;
         if (may_see(call, &events[i]))
             put_event(&w, call, &events[i]);
     }
     js_w_end_array(&w);
-    js_w_u64(&w, "next", last ? last : control_last_event(call->api->cfg.control));
+    js_w_u64(&w, "next", last ? last : known);
     js_w_u64(&w, "oldest", oldest);
     js_w_end_object(&w);
     api_reply_json(call, 200, &out);
@@ -117,7 +119,8 @@ static void watch_read(void *arg, int rc, const struct event *events, size_t cou
         watch_end(w, &gone);
         return;
     }
-    for (size_t i = 0; i < count; i++)
+    uint64_t known = control_last_event(w->call->api->cfg.control);
+    for (size_t i = 0; i < count && events[i].seq <= known; i++)
         watch_send(w, &events[i]);
     if (count == 0)
         return; /* the next commit calls again */
