@@ -124,7 +124,8 @@ static int init_find(struct instance *in, struct err *err)
     return 0;
 }
 
-int instance_open(const char *dir, uid_t uid, struct instance *ret, struct err *err)
+int instance_open(const char *dir, uid_t uid, const char *runtime, struct instance *ret,
+                  struct err *err)
 {
     struct instance in = {.berth_uid = uid};
     char real[PATH_MAX];
@@ -133,7 +134,7 @@ int instance_open(const char *dir, uid_t uid, struct instance *ret, struct err *
     if (strlen(real) >= sizeof(in.data) || strpbrk(real, ",:\\\"\n") != NULL)
         return err_set(err, BERR_INVALID, "the data directory's path is too long or has one of , : \\ \"");
     str_copy(in.data, sizeof(in.data), real);
-    in.runtime = runtime_find();
+    in.runtime = runtime != NULL ? runtime : runtime_find();
     if (in.runtime == NULL) {
         int rc = err_set(err, BERR_NOT_FOUND, "neither crun nor runc is installed");
         err_hint(err, "apt-get install crun");

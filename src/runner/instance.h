@@ -31,8 +31,10 @@ struct instance {
     int tasks_fd, layers_fd, volumes_fd, trees_fd, logs_fd, fences_fd, nets_fd; /* DIR/… */
 };
 
-/* Opens DIR and makes what is missing below it. uid: of berthd; may be 0. */
-int instance_open(const char *dir, uid_t uid, struct instance *ret, struct err *err);
+/* Opens DIR and makes what is missing below it. uid: of berthd; may be 0. runtime: path of crun or
+ * runc; NULL: crun when it is installed, else runc. */
+int instance_open(const char *dir, uid_t uid, const char *runtime, struct instance *ret,
+                  struct err *err);
 
 /* First id of a project's range on this machine. */
 uint32_t instance_range(const struct instance *in, unsigned slot);

@@ -26,7 +26,7 @@
 #define LOCK_WAIT_MS 100
 
 struct options {
-    const char *data;
+    const char *data, *runtime;
     uint64_t uid;
     bool clears;
 };
@@ -40,6 +40,8 @@ static int options_parse(int argc, char **argv, struct options *ret, struct err 
         else if (strcmp(argv[i], "--uid") == 0 && i + 1 < argc && str_parse_u64(argv[i + 1], &ret->uid) &&
                  ret->uid < UINT32_MAX)
             i++;
+        else if (strcmp(argv[i], "--runtime") == 0 && i + 1 < argc)
+            ret->runtime = argv[++i];
         else if (strcmp(argv[i], "--clear") == 0)
             ret->clears = true;
         else
@@ -87,7 +89,7 @@ static int run(const struct options *options, struct err *err)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     int rc = mounts_prepare(err);
     if (rc == 0)
-        rc = instance_open(options->data, (uid_t)options->uid, &in, err);
+        rc = instance_open(options->data, (uid_t)options->uid, options->runtime, &in, err);
     if (rc == 0)
         rc = lock_take(&in, err);
     if (rc == 0 && options->clears)

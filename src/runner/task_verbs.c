@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -126,6 +127,17 @@ static int exec_argv(const struct work *w, const struct wire_exec *order, const 
     return 0;
 }
 
+/* runc goes to the container's root by the path that only the monitor's mounts have. */
+static int mounts_enter(const struct record *rec, struct err *err)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)rec->monitor_pid);
+    cleanup(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || setns(fd, CLONE_NEWNS) != 0)
+        return err_errno(err, errno, "cannot enter the task's mounts");
+    return 0;
+}
+
 static pid_t exec_start(const char *const argv[], int out_fd)
 {
     static const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
@@ -186,6 +198,8 @@ int work_exec(const struct work *w, const void *args, void *reply, struct err *e
         rc = err_set(err, BERR_NOMEM, "no memory for a command");
     if (rc == 0)
         rc = exec_argv(w, order, argv, err);
+    if (rc == 0)
+        rc = mounts_enter(&rec, err);
     if (rc != 0)
         return rc;
     if (pipe2(fds, O_CLOEXEC) != 0)

@@ -52,6 +52,7 @@ class Runner:
         self.base = 0x20000000 + slot * 0x500000
         self.network = f"10.{100 + slot % 100}.0.0/16"
         self.process = None
+        self.arguments = []
         self.clients = []
         data.mkdir(parents=True, exist_ok=True)
         (data / "instance.json").write_text(json.dumps(
@@ -71,7 +72,7 @@ class Runner:
         log = open(self.data / "runner.log", "ab")
         before = log.tell()
         self.process = subprocess.Popen(
-            [str(BUILD / "berth-runner"), "--data", str(self.data)], stderr=log,
+            [str(BUILD / "berth-runner"), "--data", str(self.data), *self.arguments], stderr=log,
             stdin=subprocess.DEVNULL)
         log.close()
         deadline = time.monotonic() + 30
