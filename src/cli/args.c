@@ -32,7 +32,8 @@ static void read_arity(const char *operands, struct arity *ret)
         if (len == 2 && strncmp(at, "--", 2) == 0) {
             ret->is_tail = true;
         } else {
-            bool many = len > 3 && strncmp(at + len - 3, "...", 3) == 0;
+            size_t name_len = at[len - 1] == ']' ? len - 1 : len;
+            bool many = name_len > 3 && strncmp(at + name_len - 3, "...", 3) == 0;
             if (at[0] != '[')
                 ret->min++;
             ret->max = many || ret->max == SIZE_MAX ? SIZE_MAX : ret->max + 1;
@@ -48,7 +49,7 @@ static void operand_name(const char *operands, size_t n, char dst[32])
     for (const char *at = operands ? operands : ""; *at;) {
         size_t len = strcspn(at, " ");
         if (!(len == 2 && strncmp(at, "--", 2) == 0) && n-- == 0) {
-            snprintf(dst, 32, "%.*s", (int)strcspn(at, " ."), at);
+            snprintf(dst, 32, "%.*s", (int)strcspn(at, " .]"), at);
             return;
         }
         at += len + (at[len] == ' ');

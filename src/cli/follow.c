@@ -174,6 +174,7 @@ static int on_away(struct following *at, int rc, struct err *err)
 static int follow_log(struct following *at, struct err *err)
 {
     struct err why = {0};
+    int64_t before = at->reader.events.id;
     cli_progress_end(at->cli);
     int rc = read_log(at->cli, &at->reader, at->f->id, at->f->task, at->attempt, &why);
     if (rc == 0 && at->reader.ended) {
@@ -181,9 +182,10 @@ static int follow_log(struct following *at, struct err *err)
         return 0;
     }
     bool is_final = cli_is_final(cli_str(at->w, "state"));
-    if (rc == 0 || (rc < 0 && !is_away(rc) && rc != -(int)BERR_CANCELED)) {
+    bool is_stuck = is_away(rc) && is_final && at->reader.events.id == before;
+    if (rc == 0 || is_stuck || (!is_away(rc) && rc != -(int)BERR_CANCELED)) {
         /* Nothing there yet, or it can't be read: again a few times, then without. */
-        if (is_final || ++at->log_tries > LOG_TRIES_MAX) {
+        if ((is_final && !is_stuck) || ++at->log_tries > LOG_TRIES_MAX) {
             cli_say(at->cli, "its log can't be read: %s", rc == 0 ? at->reader.failure : why.text);
             at->log_done = true;
             return 0;

@@ -150,6 +150,9 @@ static int explain(struct exchange *x, struct err *err)
 {
     struct cli_net *net = x->net;
     if (x->rc < 0) {
+        /* Half an answer is a connection that broke, whatever the parser calls it. */
+        if (x->rc == -(int)BERR_INVALID || x->rc == -(int)BERR_PROTOCOL)
+            x->rc = err_set(&x->err, BERR_UNAVAILABLE, "the answer broke off");
         if (err)
             *err = x->err;
         if (x->rc == -(int)BERR_UNAVAILABLE || x->rc == -(int)BERR_TIMEOUT) {

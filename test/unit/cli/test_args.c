@@ -87,6 +87,16 @@ static void a_command_to_run_keeps_its_options(void **state)
     assert_string_equal(cli_operand(&f->args, 1), "--version");
 }
 
+static void many_operands(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(parse("job submit x.sh -- --epochs 3", &f->arena, &f->args, &f->err), 0);
+    assert_int_equal(f->args.operand_count, 3);
+    assert_int_equal(parse("job stop a b c", &f->arena, &f->args, &f->err), 0);
+    assert_int_equal(f->args.operand_count, 3);
+    assert_int_equal(parse("help", &f->arena, &f->args, &f->err), 0);
+}
+
 static void mistakes_say_what_to_do(void **state)
 {
     static const struct {
@@ -187,6 +197,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(options_in_all_spellings, setup, teardown),
         cmocka_unit_test_setup_teardown(the_last_text_counts_and_lists_keep_all, setup, teardown),
         cmocka_unit_test_setup_teardown(a_command_to_run_keeps_its_options, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_operands, setup, teardown),
         cmocka_unit_test_setup_teardown(mistakes_say_what_to_do, setup, teardown),
         cmocka_unit_test_setup_teardown(help_needs_no_operands, setup, teardown),
         cmocka_unit_test(the_table_is_sound),
