@@ -83,17 +83,22 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
-    va_list measure;
-    va_copy(measure, ap);
-    int len = vsnprintf(NULL, 0, fmt, measure);
-    va_end(measure);
+    if (b->failed)
+        return;
+    va_list first;
+    size_t room = b->cap - b->len; /* most texts fit at once */
+    va_copy(first, ap);
+    int len = vsnprintf(room > 0 ? b->data + b->len : NULL, room, fmt, first);
+    va_end(first);
     if (len < 0) {
         buf_fail(b);
         return;
     }
-    if (!grow(b, (size_t)len))
-        return;
-    vsnprintf(b->data + b->len, (size_t)len + 1, fmt, ap);
+    if ((size_t)len >= room) {
+        if (!grow(b, (size_t)len))
+            return;
+        vsnprintf(b->data + b->len, (size_t)len + 1, fmt, ap);
+    }
     b->len += (size_t)len;
 }
 

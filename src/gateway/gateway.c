@@ -22,9 +22,15 @@ const char *visit_scheme(const struct visit *v)
 
 void visit_put_forwarded(const struct visit *v, struct buf *out)
 {
-    buf_printf(out, "X-Forwarded-For: %s\r\nX-Forwarded-Proto: %s\r\nX-Forwarded-Host: %s\r\n"
-                    "X-Request-Id: %s\r\n",
-               v->req->peer, visit_scheme(v), v->host.authority, v->req->id);
+    buf_puts(out, "X-Forwarded-For: ");
+    buf_puts(out, v->req->peer);
+    buf_puts(out, "\r\nX-Forwarded-Proto: ");
+    buf_puts(out, visit_scheme(v));
+    buf_puts(out, "\r\nX-Forwarded-Host: ");
+    buf_puts(out, v->host.authority);
+    buf_puts(out, "\r\nX-Request-Id: ");
+    buf_puts(out, v->req->id);
+    buf_puts(out, "\r\n");
 }
 
 void visit_page_headers(struct visit *v)

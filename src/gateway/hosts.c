@@ -34,11 +34,15 @@ void host_classify(const char *text, const char *domain, struct host *ret)
     *ret = (struct host){.kind = HOST_UNKNOWN};
     if (!text || url_parse_authority(text, name, &port, NULL) < 0)
         return;
-    if (is_address(name) || str_is_equal(name, "localhost") || str_is_equal(name, domain))
-        ret->kind = HOST_CONSOLE;
-    else if (is_below(name, domain, &ret->route) || is_below(name, "localhost", &ret->route))
+    if (is_below(name, domain, &ret->route) || is_below(name, "localhost", &ret->route))
         ret->kind = HOST_NOTEBOOK;
-    int n = snprintf(ret->authority, sizeof(ret->authority), strchr(name, ':') ? "[%s]" : "%s", name);
+    else if (str_is_equal(name, "localhost") || str_is_equal(name, domain) || is_address(name))
+        ret->kind = HOST_CONSOLE;
+    int n = (int)strlen(name);
+    if (strchr(name, ':'))
+        n = snprintf(ret->authority, sizeof(ret->authority), "[%s]", name);
+    else
+        memcpy(ret->authority, name, (size_t)n + 1);
     if (port)
         snprintf(ret->authority + n, sizeof(ret->authority) - (size_t)n, ":%u", port);
 }

@@ -40,6 +40,7 @@ static void go_on(struct visit *v, const struct route *route)
     struct buf lines = BUF(4096);
     struct err err = {0};
     struct proxy_rules *rules = arena_alloc(&v->req->arena, sizeof(*rules));
+    buf_reserve(&lines, 512);
     visit_put_forwarded(v, &lines);
     if (route->inject)
         buf_puts(&lines, route->inject);
@@ -201,8 +202,9 @@ void notebook_handle(struct visit *v)
 {
     struct err err = {0};
     const struct http_head *head = v->req->head;
-    const char *origin =
-        arena_printf(&v->req->arena, "%s://%s", visit_scheme(v), v->host.authority);
+    const char *origin = "";
+    if (http_head_get(head, "origin")) /* else it is not looked at */
+        origin = arena_printf(&v->req->arena, "%s://%s", visit_scheme(v), v->host.authority);
     v->class = "notebook";
     if (!origin)
         err_set(&err, BERR_NOMEM, "out of memory");

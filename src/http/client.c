@@ -442,14 +442,15 @@ struct http_call *http_client_call(struct http_client *c, const struct http_call
     call->is_head = str_is_equal(req->method, "HEAD");
     call->repeatable = !call->has_body && !str_is_equal(req->method, "POST") &&
                        !str_is_equal(req->method, "PATCH"); /* RFC 9110 9.2.2 */
-    call->timer = ev_timer_new(c->loop, call_timeout, call);
+    if (call->answer_ms)
+        call->timer = ev_timer_new(c->loop, call_timeout, call);
     call->host = req->to.host ? mem_strdup(req->to.host) : NULL;
     call->unix_path = req->to.unix_path ? mem_strdup(req->to.unix_path) : NULL;
     snprintf(call->key, sizeof(call->key), "%s%s:%u", req->tls ? "tls:" : "",
              req->to.unix_path ? req->to.unix_path : req->to.host, req->to.port);
     buf_init(&call->head, 2u << 20);
     put_request_head(call, req);
-    if (!call->timer || (!call->host && !call->unix_path) || buf_is_failed(&call->head)) {
+    if ((call->answer_ms && !call->timer) || (!call->host && !call->unix_path) || buf_is_failed(&call->head)) {
         call_free(call);
         err_set(err, BERR_NOMEM, "out of memory");
         return NULL;

@@ -11,19 +11,21 @@ static bool is_in(const char *name, const char *const *list)
     for (; *list; list++) {
         size_t len = strlen(*list);
         bool prefix = (*list)[len - 1] == '*';
+        if (((*list)[0] | 32) != (name[0] | 32))
+            continue; /* most differ here */
         if (prefix ? strncasecmp(name, *list, len - 1) == 0 : strcasecmp(name, *list) == 0)
             return true;
     }
     return false;
 }
 
-/* Of this connection alone. */
-static bool is_hop(const struct http_head *head, const char *name)
+/* Of this connection alone. connection: its Connection header, or NULL. */
+static bool is_hop(const struct http_head *head, const char *connection, const char *name)
 {
     static const char *const hop[] = {
         "connection", "keep-alive", "proxy-*", "te", "trailer", "transfer-encoding",
         "upgrade",    "content-length", NULL};
-    return is_in(name, hop) || http_head_has_token(head, "connection", name);
+    return is_in(name, hop) || (connection && http_head_has_token(head, "connection", name));
 }
 
 static bool is_stripped(const struct proxy_rules *rules, const char *name)
@@ -79,10 +81,11 @@ static void put_cookie_line(struct buf *out, const char *name, const char *value
 void proxy_put_request_headers(const struct http_head *head, const struct proxy_rules *rules,
                                bool upgrade, struct buf *out)
 {
+    const char *connection = http_head_get(head, "connection");
     for (size_t i = 0; i < head->header_count; i++) {
         const struct http_header *h = &head->headers[i];
         if (strcasecmp(h->name, "host") == 0 || strcasecmp(h->name, "expect") == 0 ||
-            is_hop(head, h->name) || is_stripped(rules, h->name))
+            is_hop(head, connection, h->name) || is_stripped(rules, h->name))
             continue;
         if (rules && rules->strip_cookies && strcasecmp(h->name, "cookie") == 0)
             put_cookie_line(out, h->name, h->value, rules->strip_cookies);
@@ -108,7 +111,7 @@ static bool sets_cookie(const char *value, const char *const *names)
 bool proxy_is_answer_header(const struct http_head *head, const struct http_header *h,
                             const struct proxy_rules *rules)
 {
-    if (strcasecmp(h->name, "date") == 0 || is_hop(head, h->name))
+    if (strcasecmp(h->name, "date") == 0 || is_hop(head, http_head_get(head, "connection"), h->name))
         return false;
     return !(rules && rules->strip_cookies && strcasecmp(h->name, "set-cookie") == 0 &&
              sets_cookie(h->value, rules->strip_cookies));

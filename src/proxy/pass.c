@@ -192,6 +192,7 @@ static struct http_call *start_call(struct pass *p, struct http_client *client,
     const struct http_head *head = p->req->head;
     struct buf headers = BUF(2 * LIMIT_HTTP_HEAD_BYTES);
     bool upgrade = head->upgrade && !head->has_body && p->events->on_tunnel;
+    buf_reserve(&headers, 1024);
     proxy_put_request_headers(head, target->rules, upgrade, &headers);
     if (target->headers)
         buf_puts(&headers, target->headers);
