@@ -365,7 +365,7 @@ bool cluster_init(struct cluster *c, const struct sched_input *in, const struct 
     *c = (struct cluster){.arena = arena, .nodes = in->nodes, .node_count = in->node_count};
     c->class_of = arena_array(arena, in->node_count, sizeof(*c->class_of));
     c->state_of = arena_array(arena, in->node_count, sizeof(*c->state_of));
-    c->has_reserve = view == CL_NOW;
+    c->has_reserve = view == CL_NOW || view == CL_EMPTY_KEPT;
     c->keeps_reserve =
         in->policy->gpu_cpu_reserve_milli >= 0 || in->policy->gpu_memory_reserve_bytes >= 0;
     bool is_done = c->class_of != NULL && c->state_of != NULL;

@@ -83,6 +83,7 @@ struct cluster {
 enum cl_view {
     CL_NOW,        /* as the input says */
     CL_EMPTY,      /* usable nodes with nothing running */
+    CL_EMPTY_KEPT, /* the same, with head-room for GPU work */
     CL_EMPTY_ALL,  /* as if all nodes were back and nothing ran */
 };
 /* What running work holds of each GPU, in thousandths: milli[at[node] + position]. */
@@ -144,6 +145,7 @@ struct needs {
     uint32_t count, cap;
     uint32_t *slots;
     uint32_t slot_count;
+    bool ignores_reserve;   /* head-room for GPU work does not count */
     struct mix mix;
 };
 bool needs_init(struct needs *needs, struct arena *arena);
@@ -217,6 +219,8 @@ uint64_t shape_hash(const struct sched_shape *shape);
 struct queue_use { /* of a queue and all below it, in this pass */
     int64_t cpu_milli, memory_bytes, gpu_milli;
     int64_t *models;
+    int64_t over_share; /* beyond the guarantee, for its weight */
+    uint32_t depth;
 };
 struct ask { /* of a whole gang */
     int64_t cpu_milli, memory_bytes, gpu_milli;
@@ -276,6 +280,7 @@ struct kind {
     uint64_t hash;
     const char *fault;          /* what is wrong with the request itself */
     bool has_failed;            /* no room in this pass */
+    bool is_reserve_known, is_reserve_lifted; /* see reserve_blocks */
     bool has_no_victims;        /* nor by preemption for work that comes after this rank */
     struct rank no_victims;
     uint32_t no_victims_queue;  /* in this queue */
@@ -290,7 +295,11 @@ struct pass {
     struct held held;           /* of GPUs, by running work */
     struct cluster now;
     struct needs needs;         /* with the demand of all work in the input */
-    struct cluster empty, empty_all; /* made when an explanation wants them */
+    struct needs bare_needs;    /* the same without head-room */
+    struct cluster empty_kept;  /* made when somebody wants them */
+    struct needs empty_kept_needs;
+    bool has_empty_kept;
+    struct cluster empty, empty_all;
     struct needs empty_needs, empty_all_needs;
     bool has_empty, has_empty_all;
     struct kind *kinds;

@@ -40,7 +40,7 @@ static bool fill_classes(struct needs *needs, struct need *need, const struct cl
         if (need->class_fits[k] && c->classes[k].gpu_count == 0)
             need->keeps_reserve = true;
     }
-    if (role_gpu_count(need->role) > 0 || !c->has_reserve)
+    if (role_gpu_count(need->role) > 0 || !c->has_reserve || needs->ignores_reserve)
         need->keeps_reserve = false;
     return true;
 }

@@ -19,12 +19,52 @@ struct ask ask_of(const struct sched_shape *shape)
     return ask;
 }
 
+/* ---- shares ---- */
+
+static int64_t per_million(int64_t part, int64_t whole)
+{
+    if (whole <= 0 || part <= 0)
+        return 0;
+    if (part > INT64_MAX / 1000000)
+        return part / (whole / 1000000 + 1);
+    return part * 1000000 / whole;
+}
+
+/* What a queue has beyond its guarantee, now and in the past, for its weight. */
+static int64_t over_share(const struct queues *q, uint32_t queue)
+{
+    const struct sched_queue *have = &q->in->queues[queue];
+    const struct queue_use *use = &q->use[queue];
+    int64_t gpu = use->gpu_milli - (have->guarantee.gpu_milli > 0 ? have->guarantee.gpu_milli : 0);
+    int64_t cpu = use->cpu_milli - (have->guarantee.cpu_milli > 0 ? have->guarantee.cpu_milli : 0);
+    int64_t share = per_million(gpu, q->total.gpu_milli);
+    int64_t cpu_share = per_million(cpu, q->total.cpu_milli);
+    if (q->total.gpu_milli == 0 || (use->gpu_milli == 0 && cpu_share > share))
+        share = cpu_share;
+    double past_milli = q->in->policy->half_life_ms > 0 && have->usage > 0
+                            ? have->usage * 693.0 / (double)q->in->policy->half_life_ms
+                            : 0; /* GPU thousandths in use on average lately: ln 2 of the sum */
+    if (past_milli > 1e12)
+        past_milli = 1e12;
+    share += per_million((int64_t)past_milli, q->total.gpu_milli);
+    int64_t weight = have->weight_milli > 0 ? have->weight_milli : WEIGHT_DEFAULT_MILLI;
+    return share * 1000 / weight;
+}
+
+static uint32_t depth_of(const struct sched_input *in, uint32_t queue)
+{
+    uint32_t depth = 0;
+    for (uint32_t up = queue; up != SCHED_NONE; up = in->queues[up].parent)
+        depth++;
+    return depth;
+}
+
 /* ---- per user ---- */
 
 static struct user_use *find_user(struct queues *q, uint32_t queue, uint32_t user)
 {
     uint64_t key = ((uint64_t)queue << 32 | user) + 1;
-    uint32_t at = (uint32_t)hash_mix(0, key) & (q->user_slots - 1);
+    uint32_t at = (uint32_t)(hash_mix(0, key) >> 32) & (q->user_slots - 1);
     while (q->users[at].key != 0 && q->users[at].key != key)
         at = (at + 1) & (q->user_slots - 1);
     q->users[at].key = key;
@@ -61,6 +101,10 @@ bool queues_init(struct queues *q, const struct sched_input *in, struct arena *a
         q->total.memory_bytes += (int64_t)in->nodes[n].memory_bytes;
         q->total.gpu_milli += 1000 * (int64_t)in->nodes[n].gpu_count;
     }
+    for (uint32_t i = 0; i < in->queue_count; i++) {
+        q->use[i].depth = depth_of(in, i);
+        q->use[i].over_share = over_share(q, i);
+    }
     for (uint32_t i = 0; i < in->running_count; i++) {
         const struct sched_running *r = &in->running[i];
         if (shape_fault(r->shape, NULL) != NULL)
@@ -84,6 +128,7 @@ void queues_take(struct queues *q, uint32_t queue, uint32_t user, const struct a
         use->gpu_milli += sign * ask->gpu_milli;
         if (ask->model < q->in->model_count)
             use->models[ask->model] += sign * ask->gpu_milli;
+        use->over_share = over_share(q, up);
     }
 }
 
@@ -135,8 +180,10 @@ bool queues_forbid(struct queues *q, uint32_t queue, uint32_t user, const struct
         *ret_reason = reason;
         return true;
     }
+    if (user_limit < 0 || ask->gpu_milli == 0)
+        return false;
     int64_t user_milli = find_user(q, queue, user)->gpu_milli;
-    if (user_limit < 0 || ask->gpu_milli == 0 || user_milli + ask->gpu_milli <= user_limit)
+    if (user_milli + ask->gpu_milli <= user_limit)
         return false;
     *ret_code = SCHED_HOLD_USER_LIMIT;
     *ret_reason = arena_printf(arena, "its user has %s of at most %s GPUs in queue %s",
@@ -176,44 +223,6 @@ bool queues_is_owed(const struct queues *q, uint32_t queue, const struct ask *as
     return has_any;
 }
 
-static int64_t per_million(int64_t part, int64_t whole)
-{
-    if (whole <= 0 || part <= 0)
-        return 0;
-    if (part > INT64_MAX / 1000000)
-        return part / (whole / 1000000 + 1);
-    return part * 1000000 / whole;
-}
-
-/* What a queue has beyond its guarantee, now and in the past, for its weight. */
-static int64_t over_share(const struct queues *q, uint32_t queue)
-{
-    const struct sched_queue *have = &q->in->queues[queue];
-    const struct queue_use *use = &q->use[queue];
-    int64_t gpu = use->gpu_milli - (have->guarantee.gpu_milli > 0 ? have->guarantee.gpu_milli : 0);
-    int64_t cpu = use->cpu_milli - (have->guarantee.cpu_milli > 0 ? have->guarantee.cpu_milli : 0);
-    int64_t share = per_million(gpu, q->total.gpu_milli);
-    int64_t cpu_share = per_million(cpu, q->total.cpu_milli);
-    if (q->total.gpu_milli == 0 || (use->gpu_milli == 0 && cpu_share > share))
-        share = cpu_share;
-    double past_milli = q->in->policy->half_life_ms > 0 && have->usage > 0
-                            ? have->usage * 693.0 / (double)q->in->policy->half_life_ms
-                            : 0; /* GPU thousandths in use on average lately: ln 2 of the sum */
-    if (past_milli > 1e12)
-        past_milli = 1e12;
-    share += per_million((int64_t)past_milli, q->total.gpu_milli);
-    int64_t weight = have->weight_milli > 0 ? have->weight_milli : WEIGHT_DEFAULT_MILLI;
-    return share * 1000 / weight;
-}
-
-static uint32_t depth_of(const struct queues *q, uint32_t queue)
-{
-    uint32_t depth = 0;
-    for (uint32_t up = queue; up != SCHED_NONE; up = q->in->queues[up].parent)
-        depth++;
-    return depth;
-}
-
 static int compare_siblings(const struct queues *q, uint32_t a, uint32_t b)
 {
     static const struct ask nothing = {.gpu_milli = 1, .model = SCHED_NONE};
@@ -227,8 +236,8 @@ static int compare_siblings(const struct queues *q, uint32_t a, uint32_t b)
         x = per_million(q->use[a].gpu_milli, ga->gpu_milli);
         y = per_million(q->use[b].gpu_milli, gb->gpu_milli);
     } else {
-        x = over_share(q, a);
-        y = over_share(q, b);
+        x = q->use[a].over_share;
+        y = q->use[b].over_share;
     }
     if (x != y)
         return x < y ? -1 : 1;
@@ -237,7 +246,7 @@ static int compare_siblings(const struct queues *q, uint32_t a, uint32_t b)
 
 int queues_compare(const struct queues *q, uint32_t a, uint32_t b)
 {
-    uint32_t depth_a = depth_of(q, a), depth_b = depth_of(q, b);
+    uint32_t depth_a = q->use[a].depth, depth_b = q->use[b].depth;
     uint32_t up_a = a, up_b = b;
     while (depth_a > depth_b) {
         up_a = q->in->queues[up_a].parent;

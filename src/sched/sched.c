@@ -155,6 +155,39 @@ static int try_preempt(struct pass *p, uint32_t index, struct kind *kind, struct
     return result;
 }
 
+static bool has_cpu_only_role(const struct sched_shape *shape)
+{
+    for (uint32_t r = 0; r < shape->role_count; r++) {
+        if (shape->roles[r].gpu_milli <= 0)
+            return true;
+    }
+    return false;
+}
+
+/* Head-room for GPU work must not keep work waiting for ever: what could not start with it even on
+ * an idle cluster starts without. Head-room that was set holds all the same. 1: lifted, 0: holds. */
+static int lift_reserve(struct pass *p, struct kind *kind)
+{
+    struct placement placement;
+    if (p->now.keeps_reserve || !has_cpu_only_role(kind->shape))
+        return 0;
+    if (kind->is_reserve_known)
+        return kind->is_reserve_lifted;
+    if (!p->has_empty_kept) {
+        if (!cluster_init(&p->empty_kept, p->in, NULL, CL_EMPTY_KEPT, p->arena) ||
+            !needs_init(&p->empty_kept_needs, p->arena) || !needs_init(&p->bare_needs, p->arena))
+            return -1;
+        p->bare_needs.ignores_reserve = true;
+        p->has_empty_kept = true;
+    }
+    int result = place_gang(&p->empty_kept, &p->empty_kept_needs, kind->shape, NULL, &placement);
+    if (result > 0)
+        place_undo(&p->empty_kept, kind->shape, &placement);
+    kind->is_reserve_known = true;
+    kind->is_reserve_lifted = result == 0;
+    return result < 0 || p->empty_kept.is_short ? -1 : kind->is_reserve_lifted;
+}
+
 /* 1: decided; 0: it must wait; -1: memory is short. */
 static int try_start(struct pass *p, uint32_t index, struct kind *kind, struct output *out)
 {
@@ -163,6 +196,12 @@ static int try_start(struct pass *p, uint32_t index, struct kind *kind, struct o
     if (!kind->has_failed)
         result = place_gang(&p->now, &p->needs, kind->shape, p->in->waiting[index].site_bytes,
                             &placement);
+    int is_lifted = result == 0 && !kind->has_failed ? lift_reserve(p, kind) : 0;
+    if (is_lifted > 0)
+        result = place_gang(&p->now, &p->bare_needs, kind->shape,
+                            p->in->waiting[index].site_bytes, &placement);
+    if (is_lifted < 0)
+        return -1;
     if (result != 0)
         return result > 0 && start(p, index, &placement, out) ? 1 : -1;
     kind->has_failed = true;
