@@ -21,7 +21,7 @@ struct parse {
 
 struct arity {
     size_t min, max;
-    bool is_tail;          /* "-- X...": everything from the first operand on */
+    bool is_tail; /* "-- X...": everything from the first operand on */
 };
 
 static void read_arity(const char *operands, struct arity *ret)

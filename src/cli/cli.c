@@ -14,7 +14,7 @@
 #include "js/js.h"
 #include "os/clock.h"
 
-#define ANSWER_MAX (256u << 20)
+#define ANSWER_MAX     (256u << 20)
 #define LINE_MAX_BYTES 4096
 
 int64_t cli_now_ms(void)
@@ -40,8 +40,8 @@ int cli_connect(struct cli *cli, bool anonymous, struct err *err)
         err_set(err, BERR_UNAUTHENTICATED, "not logged in at %s", cli->context.url);
         return err_hint(err, "log in with `berth login %s`", cli->context.url);
     }
-    struct cli_net_config cfg = {.url = cli->context.url, .ca_path = cli->context.ca,
-                                 .token = cli->context.token};
+    struct cli_net_config cfg = {
+        .url = cli->context.url, .ca_path = cli->context.ca, .token = cli->context.token};
     return cli_net_open(&cfg, &cli->net, err);
 }
 
@@ -200,7 +200,8 @@ int cli_ask(struct cli *cli, const char *question, const char *otherwise, const 
             *ret = otherwise;
             return 0;
         }
-        return err_set(err, BERR_INVALID, "%s is needed, and there is no terminal to ask", question);
+        return err_set(err, BERR_INVALID, "%s is needed, and there is no terminal to ask",
+                       question);
     }
     if (otherwise)
         fprintf(stderr, "%s [%s]: ", question, otherwise);

@@ -17,9 +17,9 @@ struct cli {
     struct arena arena;
     struct cli_args args;
     enum cli_output output;
-    bool is_terminal;       /* standard error shows a person what goes on */
+    bool is_terminal;           /* standard error shows a person what goes on */
     struct cli_context context; /* whom to talk to; read by cli_connect */
-    struct cli_net *net;    /* NULL before cli_connect */
+    struct cli_net *net;        /* NULL before cli_connect */
 };
 
 /* Reads the login and opens the connection, once. UNAUTHENTICATED without a login, unless
@@ -28,8 +28,8 @@ int cli_connect(struct cli *cli, bool anonymous, struct err *err);
 
 /* cli_connect and one call; the answer's document lives as long as the process. body NULL: none.
  * ret_val may be NULL. */
-int cli_get(struct cli *cli, struct yyjson_val **ret_val, struct err *err, const char *target_fmt, ...)
-    PRINTF_LIKE(4, 5);
+int cli_get(struct cli *cli, struct yyjson_val **ret_val, struct err *err, const char *target_fmt,
+            ...) PRINTF_LIKE(4, 5);
 int cli_send(struct cli *cli, const char *method, const char *target, const struct buf *body,
              struct yyjson_val **ret_val, struct err *err);
 

@@ -8,8 +8,8 @@
 #include "js/js.h"
 #include "types/image.h"
 
-#define BODY_MAX (256u << 10)
-#define LOOK_MS 300
+#define BODY_MAX    (256u << 10)
+#define LOOK_MS     300
 #define AWAY_MAX_MS 120000
 
 static void put_name(struct buf *out, yyjson_val *item, int64_t now_ms)
@@ -26,11 +26,11 @@ static void put_note(struct buf *out, yyjson_val *item, int64_t now_ms)
 }
 
 static const struct cli_column columns[] = {
-    {"NAME", NULL, CLI_PLAIN, false, put_name},     {"ID", "id", CLI_PLAIN, false, NULL},
-    {"STATE", "state", CLI_PLAIN, false, NULL},     {"SIZE", "size", CLI_PLAIN, false, NULL},
-    {"LAYERS", "layers", CLI_PLAIN, true, NULL},    {"AGE", "created", CLI_AGE, false, NULL},
-    {"OWNER", "owner", CLI_PLAIN, false, NULL},     {"DIGEST", "digest", CLI_PLAIN, true, NULL},
-    {"SOURCE", "source", CLI_PLAIN, true, NULL},    {"NOTE", NULL, CLI_PLAIN, false, put_note},
+    {"NAME", NULL, CLI_PLAIN, false, put_name},  {"ID", "id", CLI_PLAIN, false, NULL},
+    {"STATE", "state", CLI_PLAIN, false, NULL},  {"SIZE", "size", CLI_PLAIN, false, NULL},
+    {"LAYERS", "layers", CLI_PLAIN, true, NULL}, {"AGE", "created", CLI_AGE, false, NULL},
+    {"OWNER", "owner", CLI_PLAIN, false, NULL},  {"DIGEST", "digest", CLI_PLAIN, true, NULL},
+    {"SOURCE", "source", CLI_PLAIN, true, NULL}, {"NOTE", NULL, CLI_PLAIN, false, put_note},
 };
 
 /* Until it is ready or has failed, with each step as a line. */
@@ -160,7 +160,10 @@ static int run_rm(struct cli *cli, struct err *err)
     return rc;
 }
 
-#define NO_WAIT {"no-wait", 0, CLI_FLAG, NULL, NULL, "return at once"}
+#define NO_WAIT                                              \
+    {                                                        \
+        "no-wait", 0, CLI_FLAG, NULL, NULL, "return at once" \
+    }
 
 static const struct cli_option build_options[] = {
     {"from", 0, CLI_TEXT, "BASE", "debian:bookworm debian:trixie",

@@ -7,8 +7,9 @@ static const struct cli_option up_options[] = {
     {"data", 0, CLI_TEXT, "DIR", NULL, "where everything is kept (default /var/lib/berth)"},
     {"listen", 0, CLI_TEXT, "ADDR:PORT", NULL, "default 127.0.0.1:8443"},
     {"plain", 0, CLI_FLAG, NULL, NULL, "HTTP without TLS; on loopback only"},
-    {"domain", 0, CLI_TEXT, "NAME", NULL, "of the console, with a wildcard below it for notebooks "
-                                          "(default localhost)"},
+    {"domain", 0, CLI_TEXT, "NAME", NULL,
+     "of the console, with a wildcard below it for notebooks "
+     "(default localhost)"},
     {"log-level", 0, CLI_TEXT, "LEVEL", "debug info warn error", "of the daemons"},
     {"engine", 0, CLI_TEXT, "NAME", "local fake", "what runs tasks; fake runs none (for trying)"},
 };
@@ -30,7 +31,7 @@ const struct cli_command cli_machine_commands[] = {
     {"down", NULL, "stop berth on this machine, with all it runs",
      "Jobs and notebooks are ended; their logs and volumes stay.", down_options,
      ARRAY_LEN(down_options), cli_run_down},
-    {"doctor", NULL, "what this machine can and can't do, and how to mend it", NULL,
-     doctor_options, ARRAY_LEN(doctor_options), cli_run_doctor},
+    {"doctor", NULL, "what this machine can and can't do, and how to mend it", NULL, doctor_options,
+     ARRAY_LEN(doctor_options), cli_run_doctor},
 };
 const size_t cli_machine_command_count = ARRAY_LEN(cli_machine_commands);

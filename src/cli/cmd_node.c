@@ -23,12 +23,18 @@ static void put_node_state(struct buf *out, yyjson_val *item, int64_t now_ms)
 }
 
 static const struct cli_column node_columns[] = {
-    {"NAME", "name", CLI_PLAIN, false, NULL},     {"STATE", NULL, CLI_PLAIN, false, put_node_state},
-    {"CPU", "cpu", CLI_SHARE, false, NULL},       {"MEMORY", "memory", CLI_SHARE, false, NULL},
-    {"DISK", "disk", CLI_SHARE, false, NULL},     {"GPU", "gpu", CLI_SHARE, false, NULL},
-    {"MODEL", "gpu_model", CLI_PLAIN, false, NULL}, {"SITE", "site", CLI_PLAIN, true, NULL},
-    {"KERNEL", "kernel", CLI_PLAIN, true, NULL},  {"OS", "os", CLI_PLAIN, true, NULL},
-    {"DRIVER", "driver", CLI_PLAIN, true, NULL},  {"ABILITIES", "abilities", CLI_PLAIN, true, NULL},
+    {"NAME", "name", CLI_PLAIN, false, NULL},
+    {"STATE", NULL, CLI_PLAIN, false, put_node_state},
+    {"CPU", "cpu", CLI_SHARE, false, NULL},
+    {"MEMORY", "memory", CLI_SHARE, false, NULL},
+    {"DISK", "disk", CLI_SHARE, false, NULL},
+    {"GPU", "gpu", CLI_SHARE, false, NULL},
+    {"MODEL", "gpu_model", CLI_PLAIN, false, NULL},
+    {"SITE", "site", CLI_PLAIN, true, NULL},
+    {"KERNEL", "kernel", CLI_PLAIN, true, NULL},
+    {"OS", "os", CLI_PLAIN, true, NULL},
+    {"DRIVER", "driver", CLI_PLAIN, true, NULL},
+    {"ABILITIES", "abilities", CLI_PLAIN, true, NULL},
 };
 
 static int run_nodes(struct cli *cli, struct err *err)
@@ -83,11 +89,11 @@ static void put_gpu_state(struct buf *out, yyjson_val *item, int64_t now_ms)
 }
 
 static const struct cli_column gpu_columns[] = {
-    {"NODE", "node", CLI_PLAIN, false, NULL},     {"GPU", "gpu", CLI_PLAIN, false, NULL},
-    {"MODEL", "model", CLI_PLAIN, false, NULL},   {"MEMORY", "memory", CLI_PLAIN, false, NULL},
-    {"STATE", NULL, CLI_PLAIN, false, put_gpu_state},
-    {"USER", "user", CLI_PLAIN, false, NULL},     {"WORKLOAD", "name", CLI_PLAIN, false, NULL},
-    {"SINCE", "since", CLI_AGE, false, NULL},     {"UUID", "uuid", CLI_PLAIN, true, NULL},
+    {"NODE", "node", CLI_PLAIN, false, NULL},         {"GPU", "gpu", CLI_PLAIN, false, NULL},
+    {"MODEL", "model", CLI_PLAIN, false, NULL},       {"MEMORY", "memory", CLI_PLAIN, false, NULL},
+    {"STATE", NULL, CLI_PLAIN, false, put_gpu_state}, {"USER", "user", CLI_PLAIN, false, NULL},
+    {"WORKLOAD", "name", CLI_PLAIN, false, NULL},     {"SINCE", "since", CLI_AGE, false, NULL},
+    {"UUID", "uuid", CLI_PLAIN, true, NULL},
 };
 
 static int run_gpus(struct cli *cli, struct err *err)
@@ -102,10 +108,8 @@ static int run_gpus(struct cli *cli, struct err *err)
 /* ---- volumes ---- */
 
 static const struct cli_column volume_columns[] = {
-    {"NAME", "name", CLI_PLAIN, false, NULL},
-    {"OWNER", "owner", CLI_PLAIN, false, NULL},
-    {"SIZE", "size", CLI_PLAIN, false, NULL},
-    {"AGE", "created", CLI_AGE, false, NULL},
+    {"NAME", "name", CLI_PLAIN, false, NULL}, {"OWNER", "owner", CLI_PLAIN, false, NULL},
+    {"SIZE", "size", CLI_PLAIN, false, NULL}, {"AGE", "created", CLI_AGE, false, NULL},
     {"ID", "id", CLI_PLAIN, true, NULL},
 };
 
@@ -121,8 +125,8 @@ static int run_volumes(struct cli *cli, struct err *err)
 /* ---- events ---- */
 
 static const struct cli_column event_columns[] = {
-    {"TIME", "time", CLI_TIME, false, NULL},    {"SEQ", "seq", CLI_PLAIN, true, NULL},
-    {"TYPE", "type", CLI_PLAIN, false, NULL},   {"SUBJECT", "subject", CLI_PLAIN, false, NULL},
+    {"TIME", "time", CLI_TIME, false, NULL},       {"SEQ", "seq", CLI_PLAIN, true, NULL},
+    {"TYPE", "type", CLI_PLAIN, false, NULL},      {"SUBJECT", "subject", CLI_PLAIN, false, NULL},
     {"PROJECT", "project", CLI_PLAIN, true, NULL}, {"ACTOR", "actor", CLI_PLAIN, false, NULL},
     {"TEXT", "text", CLI_PLAIN, false, NULL},
 };
@@ -223,8 +227,7 @@ static int run_events(struct cli *cli, struct err *err)
     if (cli_has(&cli->args, "follow")) {
         const char *target = arena_printf(&cli->arena, "/api/v1/events?watch=true%s%s",
                                           after ? "&after=" : "", after ? after : "");
-        return target ? follow_events(cli, target, err)
-                      : err_set(err, BERR_NOMEM, "out of memory");
+        return target ? follow_events(cli, target, err) : err_set(err, BERR_NOMEM, "out of memory");
     }
     int rc = cli_get(cli, &answer, err, "/api/v1/events?limit=%s%s%s", limit ? limit : "50",
                      after ? "&after=" : "", after ? after : "");

@@ -43,8 +43,8 @@ static int fill(struct cli *cli, struct cli_job *job, struct err *err)
 static int get_open_url(struct cli *cli, const char *id, const char **ret, struct err *err)
 {
     yyjson_val *answer;
-    int rc = cli_send(cli, "POST", cli_path(cli, "/api/v1/notebooks/%s/open", id), NULL, &answer,
-                      err);
+    int rc =
+        cli_send(cli, "POST", cli_path(cli, "/api/v1/notebooks/%s/open", id), NULL, &answer, err);
     if (rc == 0)
         *ret = cli_str(answer, "url");
     return rc;

@@ -92,8 +92,8 @@ static int run_set(struct cli *cli, struct err *err)
     js_w_object(&w, NULL);
     js_w_bool(&w, "internet", str_is_equal(internet, "on"));
     js_w_end_object(&w);
-    return send_change(cli, "PATCH", cli_path(cli, "/api/v1/projects/%s", cli_operand(&cli->args, 0)),
-                       &body, err);
+    return send_change(
+        cli, "PATCH", cli_path(cli, "/api/v1/projects/%s", cli_operand(&cli->args, 0)), &body, err);
 }
 
 static const struct cli_option create_options[] = {

@@ -47,8 +47,9 @@ static int choose_ca(struct cli *cli, struct err *err)
         if (!realpath(ca, real))
             return err_set(err, BERR_NOT_FOUND, "there is no file %s", ca);
         cli->context.ca = arena_strdup(&cli->arena, real);
-    } else if (!cli->context.ca && cli_instance_read(cli_data_dir(NULL), &in, &(struct err){0}) == 0 &&
-               !in.plain && cli_instance_is_at(&in, cli->context.url)) {
+    } else if (!cli->context.ca &&
+               cli_instance_read(cli_data_dir(NULL), &in, &(struct err){0}) == 0 && !in.plain &&
+               cli_instance_is_at(&in, cli->context.url)) {
         cli->context.ca = arena_printf(&cli->arena, "%s/tls/cert.pem", in.data);
     }
     return 0;
@@ -59,13 +60,16 @@ static int explain_certificate(struct cli *cli, int rc, struct err *err)
 {
     char print[CLI_FINGERPRINT_SIZE];
     struct url_base base;
-    if (!strstr(err->text, "certificate") || url_parse_base(cli->context.url, &base, &(struct err){0}) < 0 ||
+    if (!strstr(err->text, "certificate") ||
+        url_parse_base(cli->context.url, &base, &(struct err){0}) < 0 ||
         cli_fingerprint(&base, print, &(struct err){0}) < 0)
         return rc;
     err_set(err, BERR_UNAVAILABLE, "the certificate of %s is signed by nobody known here",
             cli->context.url);
-    return err_hint(err, "its fingerprint (SHA-256) is %s; if the administrator confirms it, get "
-                         "DATA/tls/cert.pem from there and add --ca FILE", print);
+    return err_hint(err,
+                    "its fingerprint (SHA-256) is %s; if the administrator confirms it, get "
+                    "DATA/tls/cert.pem from there and add --ca FILE",
+                    print);
 }
 
 static int login_by_token(struct cli *cli, struct err *err)
@@ -98,8 +102,8 @@ static int login_by_password(struct cli *cli, struct err *err)
     js_w_str(&w, "password", password);
     js_w_str(&w, "label", label);
     js_w_end_object(&w);
-    struct cli_request req = {.method = "POST", .target = "/api/v1/login",
-                              .body = body.data, .body_len = body.len};
+    struct cli_request req = {
+        .method = "POST", .target = "/api/v1/login", .body = body.data, .body_len = body.len};
     cli->context.token = NULL;
     rc = cli_connect(cli, true, err);
     if (rc == 0)
@@ -117,8 +121,8 @@ static int login_by_password(struct cli *cli, struct err *err)
 /* Opens the connection anew with what the context says by now. */
 static int reconnect(struct cli *cli, struct err *err)
 {
-    struct cli_net_config cfg = {.url = cli->context.url, .ca_path = cli->context.ca,
-                                 .token = cli->context.token};
+    struct cli_net_config cfg = {
+        .url = cli->context.url, .ca_path = cli->context.ca, .token = cli->context.token};
     cli->net = cli_net_close(cli->net);
     return cli_net_open(&cfg, &cli->net, err);
 }
@@ -228,7 +232,8 @@ static int run_version(struct cli *cli, struct err *err)
     struct buf out = BUF(4096);
     (void)err;
     buf_printf(&out, "berth %s\n", BERTH_VERSION);
-    if (cli_connect(cli, true, &(struct err){0}) == 0 && cli_get(cli, &health, &(struct err){0}, "/api/v1/health") == 0)
+    if (cli_connect(cli, true, &(struct err){0}) == 0 &&
+        cli_get(cli, &health, &(struct err){0}, "/api/v1/health") == 0)
         buf_printf(&out, "%s %s\n", cli->context.url, cli_str(health, "version"));
     cli_flush(&out);
     return 0;

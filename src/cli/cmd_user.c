@@ -90,8 +90,8 @@ static int run_passwd(struct cli *cli, struct err *err)
     js_w_object(&w, NULL);
     js_w_str(&w, "password", password);
     js_w_end_object(&w);
-    rc = send_secret(cli, "PUT", cli_path(cli, "/api/v1/users/%s/password", name), &body, NULL,
-                     err);
+    rc =
+        send_secret(cli, "PUT", cli_path(cli, "/api/v1/users/%s/password", name), &body, NULL, err);
     if (rc == 0)
         cli_say(cli, "the password of %s is changed", name);
     return rc;
@@ -190,11 +190,18 @@ static const struct cli_option token_options[] = {
     {"lifetime", 0, CLI_TEXT, "TIME", NULL, "how long it is good, like 30d (default 90d)"},
 };
 
-#define TOKEN_COMMANDS(prefix)                                                                 \
-    {prefix "token create", "LABEL", "make a token; its text is shown once", NULL,             \
-     token_options, ARRAY_LEN(token_options), run_token_create},                               \
-    {prefix "token ls", NULL, "list my tokens", NULL, NULL, 0, run_tokens},                    \
-    {prefix "token rm", "TOKEN...", "end tokens, by id", NULL, NULL, 0, run_token_rm}
+#define TOKEN_COMMANDS(prefix)                                                          \
+    {prefix "token create",                                                             \
+     "LABEL",                                                                           \
+     "make a token; its text is shown once",                                            \
+     NULL,                                                                              \
+     token_options,                                                                     \
+     ARRAY_LEN(token_options),                                                          \
+     run_token_create},                                                                 \
+        {prefix "token ls", NULL, "list my tokens", NULL, NULL, 0, run_tokens},         \
+    {                                                                                   \
+        prefix "token rm", "TOKEN...", "end tokens, by id", NULL, NULL, 0, run_token_rm \
+    }
 
 const struct cli_command cli_user_commands[] = {
     {"user add", "NAME", "add a user", NULL, add_options, ARRAY_LEN(add_options), run_add},

@@ -107,14 +107,17 @@ static int walk_file(struct shipping *s, const char *path, struct err *err)
     struct arena *arena = &s->cli->arena;
     const char *slash = strrchr(path, '/');
     struct ship_entry *e = arena_alloc(arena, sizeof(*e));
-    s->dir = !slash ? "." : slash == path ? "/" : arena_strndup(arena, path, (size_t)(slash - path));
+    s->dir = !slash          ? "."
+             : slash == path ? "/"
+                             : arena_strndup(arena, path, (size_t)(slash - path));
     if (!e || !s->dir)
         return err_set(err, BERR_NOMEM, "out of memory");
     int rc = os_file_read(AT_FDCWD, path, SCRIPT_MAX, &text, &len, err);
     if (rc < 0)
         return rc;
     *e = (struct ship_entry){.path = arena_strdup(arena, slash ? slash + 1 : path),
-                             .is_executable = true, .size_bytes = len};
+                             .is_executable = true,
+                             .size_bytes = len};
     rc = digest_of(text, len, &e->digest, err);
     return rc < 0 ? rc : ship_manifest_make(e, 1, &s->manifest, err);
 }
@@ -127,9 +130,9 @@ int cli_ship_job(struct cli *cli, struct cli_job *job, struct err *err)
         return 0;
     int rc = cli_connect(cli, false, err);
     if (rc == 0)
-        rc = job->code_dir ? ship_walk(job->code_dir, &(struct ship_limits){0}, &cli->arena,
-                                       &s.manifest, err)
-                           : walk_file(&s, job->code_file, err);
+        rc = job->code_dir
+                 ? ship_walk(job->code_dir, &(struct ship_limits){0}, &cli->arena, &s.manifest, err)
+                 : walk_file(&s, job->code_file, err);
     if (rc == 0)
         rc = ship(&s, hex, err);
     map_done(&s.by_digest);

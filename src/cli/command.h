@@ -54,7 +54,8 @@ const struct cli_command *cli_find_command(int argc, char *const *argv, int *ret
 /* Whether a command begins with these words: "job". */
 bool cli_is_noun(const char *words);
 /* Of the command or common; name without dashes, or NULL to look for the letter. */
-const struct cli_option *cli_find_option(const struct cli_command *c, const char *name, char letter);
+const struct cli_option *cli_find_option(const struct cli_command *c, const char *name,
+                                         char letter);
 
 /* ---- arguments, parsed ---- */
 
@@ -97,7 +98,7 @@ void cli_put_reference(struct buf *out);
 
 #define CLI_TABLE_LIST(X) \
     X(machine) X(session) X(run) X(job) X(notebook) X(image) X(user) X(project) X(node) X(help)
-#define X(name)                                        \
+#define X(name)                                              \
     extern const struct cli_command cli_##name##_commands[]; \
     extern const size_t cli_##name##_command_count;
 CLI_TABLE_LIST(X)

@@ -70,48 +70,53 @@ static void bash_noun(struct buf *out, const char *noun)
 static void put_bash(struct buf *out)
 {
     const struct cli_command *c;
-    buf_puts(out, "# bash completion of berth: source it, or put it into\n"
-                  "# /usr/share/bash-completion/completions/berth\n"
-                  "_berth() {\n"
-                  "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-                  "    local path= words= i\n"
-                  "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-                  "        case ${COMP_WORDS[i]} in\n"
-                  "        --) return ;;\n"
-                  "        -*) ;;\n"
-                  "        *) if _berth_words \"$path\" && [[ \" $words\" == *\" ${COMP_WORDS[i]} \"* ]]; "
-                  "then\n"
-                  "               path=${path:+$path }${COMP_WORDS[i]}\n"
-                  "           fi ;;\n"
-                  "        esac\n"
-                  "    done\n"
-                  "    case \"$path $prev\" in\n");
+    buf_puts(
+        out,
+        "# bash completion of berth: source it, or put it into\n"
+        "# /usr/share/bash-completion/completions/berth\n"
+        "_berth() {\n"
+        "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+        "    local path= words= i\n"
+        "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+        "        case ${COMP_WORDS[i]} in\n"
+        "        --) return ;;\n"
+        "        -*) ;;\n"
+        "        *) if _berth_words \"$path\" && [[ \" $words\" == *\" ${COMP_WORDS[i]} \"* ]]; "
+        "then\n"
+        "               path=${path:+$path }${COMP_WORDS[i]}\n"
+        "           fi ;;\n"
+        "        esac\n"
+        "    done\n"
+        "    case \"$path $prev\" in\n");
     for (size_t i = 0; (c = cli_next_command(&i));)
         for (size_t k = 0; k < c->option_count; k++)
             if (c->options[k].words)
-                buf_printf(out, "    \"%s --%s\") COMPREPLY=($(compgen -W \"%s\" -- \"$cur\")); "
-                                "return ;;\n",
+                buf_printf(out,
+                           "    \"%s --%s\") COMPREPLY=($(compgen -W \"%s\" -- \"$cur\")); "
+                           "return ;;\n",
                            c->path, c->options[k].name, c->options[k].words);
             else if (str_is_equal(c->options[k].value, "FILE") ||
                      str_is_equal(c->options[k].value, "DIR"))
-                buf_printf(out, "    \"%s --%s\") COMPREPLY=($(compgen -%c -- \"$cur\")); "
-                                "return ;;\n",
+                buf_printf(out,
+                           "    \"%s --%s\") COMPREPLY=($(compgen -%c -- \"$cur\")); "
+                           "return ;;\n",
                            c->path, c->options[k].name,
                            str_is_equal(c->options[k].value, "DIR") ? 'd' : 'f');
-    buf_puts(out, "    *\" -o\"|*\" --output\") COMPREPLY=($(compgen -W \"table wide json yaml\" -- "
-                  "\"$cur\")); return ;;\n"
-                  "    esac\n"
-                  "    if [[ $cur == -* ]]; then\n"
-                  "        _berth_options \"$path\"\n"
-                  "    elif ! _berth_words \"$path\"; then\n"
-                  "        COMPREPLY=($(compgen -f -- \"$cur\"))\n"
-                  "        return\n"
-                  "    fi\n"
-                  "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-                  "}\n"
-                  "_berth_words() {\n"
-                  "    case $1 in\n"
-                  "        \"\") words=\"");
+    buf_puts(out,
+             "    *\" -o\"|*\" --output\") COMPREPLY=($(compgen -W \"table wide json yaml\" -- "
+             "\"$cur\")); return ;;\n"
+             "    esac\n"
+             "    if [[ $cur == -* ]]; then\n"
+             "        _berth_options \"$path\"\n"
+             "    elif ! _berth_words \"$path\"; then\n"
+             "        COMPREPLY=($(compgen -f -- \"$cur\"))\n"
+             "        return\n"
+             "    fi\n"
+             "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+             "}\n"
+             "_berth_words() {\n"
+             "    case $1 in\n"
+             "        \"\") words=\"");
     put_next_words(out, "");
     buf_puts(out, "\" ;;\n");
     each_noun(out, bash_noun);

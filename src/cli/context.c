@@ -57,8 +57,7 @@ static int read_doc(struct arena *arena, struct js_doc **ret, struct err *err)
     return 0;
 }
 
-int cli_context_read(const char *url, struct arena *arena, struct cli_context *ret,
-                     struct err *err)
+int cli_context_read(const char *url, struct arena *arena, struct cli_context *ret, struct err *err)
 {
     cleanup(js_doc_freep) struct js_doc *doc = NULL;
     struct cli_context ctx = {0};
@@ -122,8 +121,10 @@ static void put_file(struct buf *out, yyjson_val *root, const char *url,
     js_w_object(&w, "contexts");
     yyjson_obj_foreach(yyjson_obj_get(root, "contexts"), i, max, key, val)
     {
-        struct cli_context ctx = {.url = yyjson_get_str(key), .name = js_get_str(val, "name"),
-                                  .token = js_get_str(val, "token"), .ca = js_get_str(val, "ca")};
+        struct cli_context ctx = {.url = yyjson_get_str(key),
+                                  .name = js_get_str(val, "name"),
+                                  .token = js_get_str(val, "token"),
+                                  .ca = js_get_str(val, "ca")};
         if (!str_is_equal(ctx.url, url))
             put_context(&w, &ctx);
     }

@@ -21,11 +21,11 @@
 #include "os/pidfd.h"
 #include "os/proc.h"
 
-#define STOP_MS 10000
-#define KILL_MS 10000
+#define STOP_MS         10000
+#define KILL_MS         10000
 #define LOG_SHOWN_BYTES 4096
-#define LOG_KEPT_BYTES (16 << 20)
-#define ENV_MAX 512
+#define LOG_KEPT_BYTES  (16 << 20)
+#define ENV_MAX         512
 
 static const char *const names[CLI_DAEMONS] = {"berth-runner", "berthd", "berth-gateway"};
 
@@ -183,8 +183,8 @@ static void raise_file_limit(void)
     }
 }
 
-int cli_daemon_start(const struct cli_instance *in, enum cli_daemon d, const struct cli_users *users,
-                     const char *log_level, struct err *err)
+int cli_daemon_start(const struct cli_instance *in, enum cli_daemon d,
+                     const struct cli_users *users, const char *log_level, struct err *err)
 {
     char program[CLI_PATH_MAX], uid[16];
     const char *env[ENV_MAX], *argv[12] = {program, "--data", in->data};
@@ -213,7 +213,11 @@ int cli_daemon_start(const struct cli_instance *in, enum cli_daemon d, const str
     gid_t groups[] = {users->berth_group, users->gateway_group};
     const struct os_spawn_fd fds[] = {{log, 1}, {log, 2}};
     struct os_spawn spawn = {
-        .argv = argv, .env = env, .dir = "/", .fds = fds, .fd_count = ARRAY_LEN(fds),
+        .argv = argv,
+        .env = env,
+        .dir = "/",
+        .fds = fds,
+        .fd_count = ARRAY_LEN(fds),
         .session = true,
     };
     if (d == CLI_BERTHD) { /* the gateway reads its key first and drops by itself */

@@ -30,11 +30,11 @@
 #include "os/proc.h"
 #include "os/sock.h"
 
-#define TOOL_MS 10000
+#define TOOL_MS          10000
 #define DISK_LEAST_BYTES (5ull << 30)
-#define DISK_GOOD_BYTES (20ull << 30)
-#define FILES_LEAST 1024
-#define FILES_GOOD 65536
+#define DISK_GOOD_BYTES  (20ull << 30)
+#define FILES_LEAST      1024
+#define FILES_GOOD       65536
 
 enum verdict { OK, WARN, FAIL };
 
@@ -109,7 +109,7 @@ static void check_user_namespaces(const struct patient *p, struct finding *f)
     char text[64] = "";
     (void)p;
     bool is_off = read_text("/proc/sys/user/max_user_namespaces", text, sizeof(text)) &&
-                  atoll(text) == 0;
+                  strtoll(text, NULL, 10) == 0;
     if (is_off || access("/proc/self/ns/user", F_OK) != 0)
         set(f, FAIL, "no user namespaces", "sysctl user.max_user_namespaces=65536");
     else
@@ -127,7 +127,8 @@ static void check_idmap(const struct patient *p, struct finding *f)
     if (cli_try_idmapped_overlay(why, sizeof(why)))
         set(f, OK, "an overlay over an id-mapped layer works", "");
     else
-        set(f, FAIL, why, "needs CONFIG_OVERLAY_FS, kernel 5.19 and a directory on ext4, xfs or btrfs");
+        set(f, FAIL, why,
+            "needs CONFIG_OVERLAY_FS, kernel 5.19 and a directory on ext4, xfs or btrfs");
 }
 
 static void check_cgroups(const struct patient *p, struct finding *f)
@@ -142,9 +143,10 @@ static void check_cgroups(const struct patient *p, struct finding *f)
         snprintf(path, sizeof(path), "/sys/fs/cgroup/%s", wanted[i]);
         bool is_there = is_v2 ? strstr(text, wanted[i]) != NULL : access(path, F_OK) == 0;
         if (!is_there)
-            snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), " %s", wanted[i]);
+            snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), " %s",
+                     wanted[i]);
     }
-    const char *version = is_v2 ? "version 2"
+    const char *version = is_v2                                         ? "version 2"
                           : access("/sys/fs/cgroup/unified", F_OK) == 0 ? "version 1, hybrid"
                                                                         : "version 1";
     if (missing[0]) {
@@ -167,8 +169,8 @@ static void check_loop(const struct patient *p, struct finding *f)
 static void check_nft(const struct patient *p, struct finding *f)
 {
     char line[128];
-    const char *const argv[] = {"nft", "--version", NULL}, *const list[] = {"nft", "list",
-                                                                            "tables", NULL};
+    const char *const argv[] = {"nft", "--version", NULL}, *const list[] = {"nft", "list", "tables",
+                                                                            NULL};
     (void)p;
     if (!first_line(argv, line, sizeof(line))) {
         set(f, WARN, "the program nft is not installed: rules can't be looked at",
@@ -177,9 +179,9 @@ static void check_nft(const struct patient *p, struct finding *f)
     }
     cleanup(buf_done) struct buf out = BUF(1u << 20);
     struct os_exit end = {0};
-    bool works = geteuid() != 0 ||
-                 (os_run(&(struct os_spawn){.argv = list}, NULL, 0, &out, NULL, TOOL_MS, &end,
-                         NULL) == 0 && !end.code && !end.signal);
+    bool works = geteuid() != 0 || (os_run(&(struct os_spawn){.argv = list}, NULL, 0, &out, NULL,
+                                           TOOL_MS, &end, NULL) == 0 &&
+                                    !end.code && !end.signal);
     set(f, works ? OK : FAIL, works ? line : "the kernel has no nftables", "modprobe nf_tables");
 }
 
@@ -201,7 +203,11 @@ static void check_runtime(const struct patient *p, struct finding *f)
     (void)p;
     bool any = put_version("crun", "--version", text, sizeof(text));
     bool runc = put_version("runc", "--version", text, sizeof(text));
-    set(f, any ? OK : runc ? WARN : FAIL, text[0] ? text : "neither crun nor runc is installed",
+    set(f,
+        any    ? OK
+        : runc ? WARN
+               : FAIL,
+        text[0] ? text : "neither crun nor runc is installed",
         runc ? "crun is quicker: apt-get install crun" : "apt-get install crun");
 }
 
@@ -280,7 +286,8 @@ static void check_disk(const struct patient *p, struct finding *f)
     snprintf(f->text, sizeof(f->text), "%s free below %s", units_human_bytes(free_text, bytes),
              path);
     f->verdict = bytes < DISK_LEAST_BYTES ? FAIL : bytes < DISK_GOOD_BYTES ? WARN : OK;
-    str_copy(f->mend, sizeof(f->mend), "images and volumes want 20 GiB and more; --data on another disk");
+    str_copy(f->mend, sizeof(f->mend),
+             "images and volumes want 20 GiB and more; --data on another disk");
 }
 
 static void check_files(const struct patient *p, struct finding *f)
@@ -290,7 +297,8 @@ static void check_files(const struct patient *p, struct finding *f)
     getrlimit(RLIMIT_NOFILE, &limit);
     snprintf(f->text, sizeof(f->text), "%llu at most", (unsigned long long)limit.rlim_max);
     f->verdict = limit.rlim_max < FILES_LEAST ? FAIL : limit.rlim_max < FILES_GOOD ? WARN : OK;
-    str_copy(f->mend, sizeof(f->mend), "each connection needs two: LimitNOFILE=262144, or ulimit -n");
+    str_copy(f->mend, sizeof(f->mend),
+             "each connection needs two: LimitNOFILE=262144, or ulimit -n");
 }
 
 static void check_port(const struct patient *p, struct finding *f)
@@ -344,8 +352,8 @@ static void check_clock(const struct patient *p, struct finding *f)
     struct stat self;
     (void)p;
     /* A clock before this program was made makes certificates and logins look not yet valid. */
-    bool is_back = stat("/proc/self/exe", &self) == 0 &&
-                   cli_now_ms() / 1000 + 24 * 3600 < self.st_mtime;
+    bool is_back =
+        stat("/proc/self/exe", &self) == 0 && cli_now_ms() / 1000 + 24 * 3600 < self.st_mtime;
     set(f, is_back ? FAIL : OK, is_back ? "the clock is in the past" : "plausible",
         "set it: timedatectl set-ntp true");
 }
@@ -355,8 +363,7 @@ static void check_clock(const struct patient *p, struct finding *f)
 static void check_data(const struct patient *p, struct finding *f)
 {
     if (p->has_instance) {
-        snprintf(f->text, sizeof(f->text), "%s, version %lld", p->in.data,
-                 (long long)p->in.schema);
+        snprintf(f->text, sizeof(f->text), "%s, version %lld", p->in.data, (long long)p->in.schema);
         return;
     }
     bool is_absent = p->instance_rc == -(int)BERR_NOT_FOUND;

@@ -61,8 +61,8 @@ static int check_nothing_left(const struct cli_instance *in, struct err *err)
     char bridge[16], group[24], path[CLI_PATH_MAX], hierarchy[300];
     snprintf(bridge, sizeof(bridge), "b%s", in->tag);
     snprintf(group, sizeof(group), "berth-%s", in->tag);
-    bool left = has_entry("/sys/class/net", bridge, path) ||
-                has_entry("/sys/fs/cgroup", group, path);
+    bool left =
+        has_entry("/sys/class/net", bridge, path) || has_entry("/sys/fs/cgroup", group, path);
     DIR *dir = opendir("/sys/fs/cgroup");
     const struct dirent *entry;
     while (dir && !left && (entry = readdir(dir)))
@@ -136,7 +136,8 @@ int cli_run_down(struct cli *cli, struct err *err)
     if (rc == 0 && purge)
         rc = os_tree_remove(AT_FDCWD, in.data, err);
     if (rc == 0)
-        cli_say(cli, purge ? "berth is down, and %s is removed" : "berth is down; its data stays in %s",
+        cli_say(cli,
+                purge ? "berth is down, and %s is removed" : "berth is down; its data stays in %s",
                 in.data);
     return rc;
 }

@@ -104,9 +104,8 @@ static int read_log(struct cli *cli, struct log_reader *r, const char *id, int64
 {
     const char *path = cli_path(cli, "/api/v1/workloads/%s/logs", id);
     const char *target =
-        path ? arena_printf(&cli->arena,
-                            "%s?follow=true&events=true&task=%lld%s%lld", path, (long long)task,
-                            attempt ? "&attempt=" : "&offset=", (long long)attempt)
+        path ? arena_printf(&cli->arena, "%s?follow=true&events=true&task=%lld%s%lld", path,
+                            (long long)task, attempt ? "&attempt=" : "&offset=", (long long)attempt)
              : NULL;
     if (!target)
         return err_set(err, BERR_NOMEM, "out of memory");
@@ -132,8 +131,8 @@ struct following {
     struct cli *cli;
     const struct cli_follow *f;
     struct log_reader reader;
-    int64_t attempt;      /* whose log is being read; 0: none yet */
-    bool log_done;        /* of that attempt */
+    int64_t attempt; /* whose log is being read; 0: none yet */
+    bool log_done;   /* of that attempt */
     bool interrupted, gone;
     int64_t away_since_ms, begun_ms, pause_ms;
     int log_tries;
@@ -296,11 +295,10 @@ int cli_log(struct cli *cli, const struct cli_log *log, struct err *err)
         return rc;
     if (!log->follow) {
         const char *path = cli_path(cli, "/api/v1/workloads/%s/logs", log->id);
-        const char *target = path ? arena_printf(&cli->arena, "%s?task=%lld%s%lld", path,
-                                                 (long long)log->task,
-                                                 log->attempt ? "&attempt=" : "&offset=",
-                                                 (long long)log->attempt)
-                                  : NULL;
+        const char *target =
+            path ? arena_printf(&cli->arena, "%s?task=%lld%s%lld", path, (long long)log->task,
+                                log->attempt ? "&attempt=" : "&offset=", (long long)log->attempt)
+                 : NULL;
         return target ? cli_net_stream(cli->net, target, -1, print_piece, NULL, err)
                       : err_set(err, BERR_NOMEM, "out of memory");
     }
@@ -341,7 +339,8 @@ static int take_number(const struct cli *cli, const char *name, int64_t *ret, st
 
 int cli_logs_command(struct cli *cli, const char *plural, struct err *err)
 {
-    struct cli_log log = {.id = cli_operand(&cli->args, 0), .follow = cli_has(&cli->args, "follow")};
+    struct cli_log log = {.id = cli_operand(&cli->args, 0),
+                          .follow = cli_has(&cli->args, "follow")};
     (void)plural;
     int rc = take_number(cli, "task", &log.task, err);
     if (rc == 0)

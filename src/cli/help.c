@@ -6,10 +6,9 @@
 #include "base/str.h"
 #include "cli/command.h"
 
-static const char overview[] =
-    "berth - a shared machine-learning cloud on this machine\n"
-    "\n"
-    "usage: berth COMMAND [OPTIONS]\n";
+static const char overview[] = "berth - a shared machine-learning cloud on this machine\n"
+                               "\n"
+                               "usage: berth COMMAND [OPTIONS]\n";
 
 static const char exit_codes_head[] =
     "Exit codes\n"
@@ -84,9 +83,9 @@ static void put_summary(struct buf *out, const struct cli_command *c)
 static void put_overview(struct buf *out)
 {
     buf_puts(out, overview);
-#define X(name)                                               \
-    buf_putc(out, '\n');                                      \
-    for (size_t i = 0; i < cli_##name##_command_count; i++)   \
+#define X(name)                                             \
+    buf_putc(out, '\n');                                    \
+    for (size_t i = 0; i < cli_##name##_command_count; i++) \
         put_summary(out, &cli_##name##_commands[i]);
     CLI_TABLE_LIST(X)
 #undef X

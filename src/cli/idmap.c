@@ -24,8 +24,17 @@ int mount(const char *source, const char *target, const char *type, unsigned lon
 #define FLAG_PRIVATE (1 << 18)
 
 /* What the child tells by its exit code. */
-enum step { WORKS, NO_NAMESPACE, NO_MOUNT, NO_DIRS, NO_USERNS, NO_TREE, NO_IDMAP, NO_PLACE,
-            NO_OVERLAY };
+enum step {
+    WORKS,
+    NO_NAMESPACE,
+    NO_MOUNT,
+    NO_DIRS,
+    NO_USERNS,
+    NO_TREE,
+    NO_IDMAP,
+    NO_PLACE,
+    NO_OVERLAY
+};
 static const char *const step_words[] = {
     [WORKS] = "works",
     [NO_NAMESPACE] = "no private mount namespace",
@@ -106,7 +115,8 @@ static enum step run_child(const char *base, bool on_tmpfs)
 {
     pid_t pid = fork();
     if (pid == 0) {
-        if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, FLAG_REC | FLAG_PRIVATE, NULL) != 0)
+        if (unshare(CLONE_NEWNS) != 0 ||
+            mount("none", "/", NULL, FLAG_REC | FLAG_PRIVATE, NULL) != 0)
             _exit(NO_NAMESPACE);
         if (on_tmpfs && mount("tmpfs", base, "tmpfs", 0, "size=1m") != 0)
             _exit(NO_MOUNT);
@@ -121,7 +131,8 @@ static enum step run_child(const char *base, bool on_tmpfs)
 
 static void remove_dirs(const char *base)
 {
-    static const char *const dirs[] = {"lower", "mapped", "upper", "work/work", "work", "merged", ""};
+    static const char *const dirs[] = {"lower", "mapped", "upper", "work/work",
+                                       "work",  "merged", ""};
     char path[300];
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
         snprintf(path, sizeof(path), "%s/%s", base, dirs[i]);

@@ -9,13 +9,14 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/str.h"
+#include "cli/out.h"
 #include "js/js.h"
 #include "os/digest.h"
 #include "os/file.h"
 #include "types/spec.h"
 
 #define DECODE_MAX (64u << 20)
-#define NOTES_MAX (16u << 10)
+#define NOTES_MAX  (16u << 10)
 
 static int nomem(struct err *err)
 {
@@ -114,7 +115,8 @@ int cli_job_put_env(struct cli_job *job, const char *assignment, struct err *err
     yyjson_mut_val *root = yyjson_mut_doc_get_root(job->doc);
     if (!len || !value) {
         err_set(err, BERR_INVALID, "--env needs KEY=VALUE, found \"%.100s\"", assignment);
-        return len ? err_hint(err, "it is not set in the environment here either") : -(int)BERR_INVALID;
+        return len ? err_hint(err, "it is not set in the environment here either")
+                   : -(int)BERR_INVALID;
     }
     yyjson_mut_val *env = yyjson_mut_obj_get(root, "env");
     if (!env) {
@@ -172,12 +174,7 @@ int cli_job_check(const struct cli_job *job, struct err *err)
 
 int cli_job_write(const struct cli_job *job, struct buf *out, struct err *err)
 {
-    size_t len = 0;
-    char *text = yyjson_mut_write(job->doc, 0, &len);
-    if (!text)
-        return nomem(err);
-    buf_append(out, text, len);
-    free(text); /* yyjson's own allocation */
+    cli_put_compact(out, job->doc);
     return buf_is_failed(out) ? err_set(err, BERR_TOO_LARGE, "the job is too large") : 0;
 }
 
@@ -215,8 +212,8 @@ static int take_code(const char *name, const char *dir, const struct js_doc *doc
     struct stat st;
     if (!code || is_remote(code))
         return 0;
-    char *path = code[0] == '/' ? arena_strdup(arena, code)
-                                : arena_printf(arena, "%s/%s", dir, code);
+    char *path =
+        code[0] == '/' ? arena_strdup(arena, code) : arena_printf(arena, "%s/%s", dir, code);
     if (!path)
         return nomem(err);
     if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {

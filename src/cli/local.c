@@ -54,8 +54,9 @@ static int decode(yyjson_val *root, struct cli_instance *in, struct err *err)
     const char *domain = js_get_str(root, "domain"), *engine = js_get_str(root, "engine");
     in->schema = js_get_i64(root, "schema", 0);
     if (in->schema > CLI_SCHEMA) {
-        err_set(err, BERR_CONFLICT, "%s was made by a newer berth (version %lld, this one knows %d)",
-                in->data, (long long)in->schema, CLI_SCHEMA);
+        err_set(err, BERR_CONFLICT,
+                "%s was made by a newer berth (version %lld, this one knows %d)", in->data,
+                (long long)in->schema, CLI_SCHEMA);
         return err_hint(err, "install the newer berth again, or use another --data directory");
     }
     int64_t base = js_get_i64(root, "uid_base", 0);
@@ -124,7 +125,8 @@ void cli_instance_url(const struct cli_instance *in, char *dst, size_t size)
 bool cli_instance_is_at(const struct cli_instance *in, const char *url)
 {
     struct url_base base;
-    if (url_parse_base(url, &base, &(struct err){0}) < 0 || base.port != in->port || base.tls == in->plain)
+    if (url_parse_base(url, &base, &(struct err){0}) < 0 || base.port != in->port ||
+        base.tls == in->plain)
         return false;
     return str_is_equal(base.host, "localhost") || str_has_suffix(base.host, ".localhost") ||
            str_is_equal(base.host, "127.0.0.1") || str_is_equal(base.host, "::1") ||

@@ -23,13 +23,13 @@ struct cli_instance {
     char data[CLI_PATH_MAX]; /* real path */
     int64_t schema;
     char tag[8];
-    uint32_t network;        /* host order; a /16 */
+    uint32_t network; /* host order; a /16 */
     uint64_t uid_base;
-    char host[64];           /* numeric */
+    char host[64]; /* numeric */
     uint16_t port;
     bool plain;
     char domain[256];
-    char engine[16];         /* local, fake */
+    char engine[16]; /* local, fake */
 };
 
 /* NOT_FOUND when there is none; INVALID; CONFLICT when it is of a newer version. */

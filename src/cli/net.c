@@ -13,10 +13,10 @@
 #include "http/client.h"
 #include "js/js.h"
 
-#define ANSWER_MS 60000
-#define PROBLEM_MAX (64u << 10)
+#define ANSWER_MS        60000
+#define PROBLEM_MAX      (64u << 10)
 #define SEND_AHEAD_BYTES (256u << 10)
-#define PIECE_BYTES (64u << 10)
+#define PIECE_BYTES      (64u << 10)
 
 struct cli_net {
     struct ev_loop *loop;
@@ -31,16 +31,16 @@ struct cli_net {
 /* One request under way. */
 struct exchange {
     struct cli_net *net;
-    struct http_call *call;  /* NULL once done */
+    struct http_call *call; /* NULL once done */
     int status;
-    struct buf *body;        /* of a good answer; NULL: thrown away */
-    struct buf problem;      /* of a bad one */
+    struct buf *body;   /* of a good answer; NULL: thrown away */
+    struct buf problem; /* of a bad one */
     cli_net_piece_fn *fn;
     void *arg;
     bool done, stopped;
     int rc;
     struct err err;
-    int fd;                  /* body comes from here; -1: from memory */
+    int fd; /* body comes from here; -1: from memory */
     uint64_t left;
 };
 
@@ -49,7 +49,8 @@ struct exchange {
 int cli_problem(int status, const char *body, size_t len, struct err *err)
 {
     struct js_doc *doc = NULL;
-    if (js_parse_json(body, len, &doc, &(struct err){0}) < 0 || !js_get_str(js_root(doc), "detail")) {
+    if (js_parse_json(body, len, &doc, &(struct err){0}) < 0 ||
+        !js_get_str(js_root(doc), "detail")) {
         js_doc_free(doc);
         enum berr code = status >= 400 ? berr_from_http(status) : BERR_PROTOCOL;
         return err_set(err, code, "the server answered with status %d", status);
@@ -183,7 +184,9 @@ static int run(struct exchange *x, const struct cli_request *req, int64_t body_l
         .target = req->target,
         .headers = buf_str(&headers),
         .body_length = body_len,
-        .answer_ms = x->fn ? 0 : req->answer_ms ? req->answer_ms : ANSWER_MS,
+        .answer_ms = x->fn            ? 0
+                     : req->answer_ms ? req->answer_ms
+                                      : ANSWER_MS,
     };
     if (net->interrupted)
         return interrupted(net, err);
@@ -218,7 +221,8 @@ int cli_net_send_file(struct cli_net *net, const char *target, int fd, uint64_t 
                       struct err *err)
 {
     struct exchange x = {.net = net, .fd = fd, .left = len};
-    struct cli_request req = {.method = "PUT", .target = target, .type = "application/octet-stream"};
+    struct cli_request req = {
+        .method = "PUT", .target = target, .type = "application/octet-stream"};
     return run(&x, &req, (int64_t)len, -1, err);
 }
 

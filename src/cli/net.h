@@ -31,8 +31,8 @@ struct cli_request {
     const void *body; /* JSON unless `type` says otherwise */
     size_t body_len;
     const char *type;
-    const char *key;          /* Idempotency-Key; NULL: none */
-    int64_t answer_ms;        /* 0: 60 s */
+    const char *key;   /* Idempotency-Key; NULL: none */
+    int64_t answer_ms; /* 0: 60 s */
 };
 /* ret_body (may be NULL) is appended to. */
 int cli_net_call(struct cli_net *net, const struct cli_request *req, struct buf *ret_body,

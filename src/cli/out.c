@@ -3,7 +3,6 @@
  */
 #include "cli/out.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "base/alloc.h"
@@ -12,9 +11,9 @@
 #include "base/units.h"
 #include "js/js.h"
 
-#define CELL_MAX 2048
+#define CELL_MAX    2048
 #define COLUMNS_MAX 32
-#define TEXT_MAX (64u << 20)
+#define TEXT_MAX    (64u << 20)
 
 int cli_output_parse(const char *s, enum cli_output *ret, struct err *err)
 {
@@ -103,7 +102,8 @@ static void put_plain(struct buf *out, yyjson_val *val)
     }
 }
 
-static void put_cell(struct buf *out, yyjson_val *item, const struct cli_column *col, int64_t now_ms)
+static void put_cell(struct buf *out, yyjson_val *item, const struct cli_column *col,
+                     int64_t now_ms)
 {
     char text[UNITS_TEXT_MAX];
     int64_t ms;
@@ -233,17 +233,48 @@ void cli_put_fields(struct buf *out, yyjson_val *item, const struct cli_column *
 
 /* ---- for programs ---- */
 
+static void *alc_malloc(void *ctx, size_t size)
+{
+    (void)ctx;
+    return mem_alloc(size);
+}
+
+static void *alc_realloc(void *ctx, void *ptr, size_t old_size, size_t size)
+{
+    (void)ctx, (void)old_size;
+    return mem_realloc(ptr, size);
+}
+
+static void alc_free(void *ctx, void *ptr)
+{
+    (void)ctx;
+    mem_free(ptr);
+}
+
+static const yyjson_alc alc = {alc_malloc, alc_realloc, alc_free, NULL};
+
+static void take_text(struct buf *out, char *text, size_t len)
+{
+    if (text)
+        buf_append(out, text, len);
+    else
+        buf_fail(out);
+    mem_free(text);
+}
+
 void cli_put_json(struct buf *out, yyjson_val *val)
 {
     size_t len = 0;
-    char *text = yyjson_val_write_opts(val, YYJSON_WRITE_PRETTY_TWO_SPACES, NULL, &len, NULL);
-    if (!text) {
-        buf_fail(out);
-        return;
-    }
-    buf_append(out, text, len);
+    char *text = yyjson_val_write_opts(val, YYJSON_WRITE_PRETTY_TWO_SPACES, &alc, &len, NULL);
+    take_text(out, text, len);
     buf_putc(out, '\n');
-    free(text); /* yyjson's own allocation */
+}
+
+void cli_put_compact(struct buf *out, const yyjson_mut_doc *doc)
+{
+    size_t len = 0;
+    char *text = yyjson_mut_write_opts(doc, 0, &alc, &len, NULL);
+    take_text(out, text, len);
 }
 
 /* As JSON, but YAML allows no control characters at all: those that JSON leaves are escaped. */
@@ -265,7 +296,8 @@ static void put_quoted(struct buf *out, const char *s)
 /* Plain when it can't be taken for anything else (YAML 1.2.2, 7.3.3), else as JSON. */
 static void put_yaml_text(struct buf *out, const char *s)
 {
-    static const char *const words[] = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
+    static const char *const words[] = {"null", "true", "false", "yes", "no",
+                                        "on",   "off",  "y",     "n"};
     bool plain = *s && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                  "_-./ ") == strlen(s);
     if (plain)

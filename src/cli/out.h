@@ -16,12 +16,12 @@ enum cli_output { CLI_OUTPUT_TABLE, CLI_OUTPUT_WIDE, CLI_OUTPUT_JSON, CLI_OUTPUT
 int cli_output_parse(const char *s, enum cli_output *ret, struct err *err);
 
 enum cli_format {
-    CLI_PLAIN,    /* texts, numbers and lists as they are; nothing for null */
-    CLI_TIME,     /* RFC 3339 -> "2026-11-25 01:28:00" in local time */
-    CLI_AGE,      /* RFC 3339 -> "4m 10s", since then */
-    CLI_YES,      /* true -> "yes", false -> "" */
-    CLI_BYTES,    /* a number -> "1.5 GiB" */
-    CLI_SHARE,    /* {used, total} -> "2/8" */
+    CLI_PLAIN, /* texts, numbers and lists as they are; nothing for null */
+    CLI_TIME,  /* RFC 3339 -> "2026-11-25 01:28:00" in local time */
+    CLI_AGE,   /* RFC 3339 -> "4m 10s", since then */
+    CLI_YES,   /* true -> "yes", false -> "" */
+    CLI_BYTES, /* a number -> "1.5 GiB" */
+    CLI_SHARE, /* {used, total} -> "2/8" */
 };
 
 typedef void cli_cell_fn(struct buf *out, yyjson_val *item, int64_t now_ms);
@@ -30,8 +30,8 @@ struct cli_column {
     const char *title; /* "STATE"; in lists of one thing "state" is made of it */
     const char *path;  /* "attempt.end" */
     enum cli_format format;
-    bool wide;         /* only with -o wide (in tables; lists of one thing show all) */
-    cli_cell_fn *fn;   /* instead of path and format */
+    bool wide;       /* only with -o wide (in tables; lists of one thing show all) */
+    cli_cell_fn *fn; /* instead of path and format */
 };
 
 /* items: an array of objects. */
@@ -40,11 +40,12 @@ void cli_put_table(struct buf *out, yyjson_val *items, const struct cli_column *
 /* One object as lines; empty values are left out. */
 void cli_put_fields(struct buf *out, yyjson_val *item, const struct cli_column *columns,
                     size_t count, int64_t now_ms);
-void cli_put_json(struct buf *out, yyjson_val *val); /* indented, newline at the end */
+void cli_put_json(struct buf *out, yyjson_val *val);              /* indented, newline at the end */
+void cli_put_compact(struct buf *out, const yyjson_mut_doc *doc); /* JSON in one line */
 void cli_put_yaml(struct buf *out, yyjson_val *val);
-void cli_put_safe(struct buf *out, const char *s);   /* without control characters */
+void cli_put_safe(struct buf *out, const char *s); /* without control characters */
 
-yyjson_val *cli_at(yyjson_val *obj, const char *path); /* "a.b.c"; NULL when absent */
+yyjson_val *cli_at(yyjson_val *obj, const char *path);  /* "a.b.c"; NULL when absent */
 const char *cli_str(yyjson_val *obj, const char *path); /* "" when absent or no string */
 int64_t cli_num(yyjson_val *obj, const char *path, int64_t otherwise);
 

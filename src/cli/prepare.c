@@ -26,10 +26,10 @@
 #include "os/file.h"
 #include "os/proc.h"
 
-#define TOOL_MS 30000
-#define RANGES_MAX 1024
-#define OTHERS_MAX 256
-#define LONGEST_SOCKET "/run/control.sock"
+#define TOOL_MS          30000
+#define RANGES_MAX       1024
+#define OTHERS_MAX       256
+#define LONGEST_SOCKET   "/run/control.sock"
 #define CERTIFICATE_DAYS 650
 
 /* ---- users ---- */
@@ -41,9 +41,11 @@ static int run_tool(const char *const *argv, struct err *err)
 
 static int make_user(const char *name, struct err *err)
 {
-    const char *const argv[] = {"useradd", "--system", "--user-group", "--no-create-home",
-                                "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin",
-                                name, NULL};
+    const char *const argv[] = {"useradd",      "--system",
+                                "--user-group", "--no-create-home",
+                                "--home-dir",   "/nonexistent",
+                                "--shell",      "/usr/sbin/nologin",
+                                name,           NULL};
     if (getpwnam(name))
         return 0;
     return run_tool(argv, err);
@@ -349,8 +351,9 @@ int cli_certificate_make(const struct cli_instance *in, struct err *err)
     put_names(in, &names);
     bool is_there = os_file_exists(AT_FDCWD, cert) && os_file_exists(AT_FDCWD, key);
     if (os_file_read(AT_FDCWD, names_path, 4096, &was, NULL, &(struct err){0}) == 0) {
-        bool is_young = stat(cert, &st) == 0 &&
-                        os_clock_real()->wall_ms(NULL) / 1000 - st.st_mtime < CERTIFICATE_DAYS * 24 * 3600L;
+        bool is_young =
+            stat(cert, &st) == 0 &&
+            os_clock_real()->wall_ms(NULL) / 1000 - st.st_mtime < CERTIFICATE_DAYS * 24 * 3600L;
         if (is_there && is_young && str_is_equal(was, buf_str(&names)))
             return 0;
     } else if (is_there) {

@@ -76,7 +76,8 @@ static int take_name(struct cli_job *job, const char *value, struct err *err)
     while (n && name[n - 1] == '-')
         n--;
     name[n] = '\0';
-    return n ? cli_job_put(job, "name", name, err) : bad("job-name", value, "letters and digits", err);
+    return n ? cli_job_put(job, "name", name, err)
+             : bad("job-name", value, "letters and digits", err);
 }
 
 static int take_time(struct cli_job *job, const char *value, struct err *err)
@@ -140,14 +141,22 @@ static int take_account(struct cli_job *job, const char *value, struct err *err)
 }
 
 static const struct option options[] = {
-    {"job-name", 'J', take_name, false},      {"time", 't', take_time, false},
-    {"cpus-per-task", 'c', take_cpus, false}, {"mem", 0, take_memory, false},
-    {"gres", 0, take_gres, false},            {"gpus-per-task", 0, take_gpus, false},
-    {"gpus", 'G', take_gpus, false},          {"ntasks", 'n', take_ntasks, false},
-    {"chdir", 'D', take_chdir, false},        {"account", 'A', take_account, false},
-    {"output", 'o', NULL, true},              {"error", 'e', NULL, true},
-    {"partition", 'p', NULL, true},           {"nodes", 'N', NULL, true},
-    {"mail-type", 0, NULL, true},             {"mail-user", 0, NULL, true},
+    {"job-name", 'J', take_name, false},
+    {"time", 't', take_time, false},
+    {"cpus-per-task", 'c', take_cpus, false},
+    {"mem", 0, take_memory, false},
+    {"gres", 0, take_gres, false},
+    {"gpus-per-task", 0, take_gpus, false},
+    {"gpus", 'G', take_gpus, false},
+    {"ntasks", 'n', take_ntasks, false},
+    {"chdir", 'D', take_chdir, false},
+    {"account", 'A', take_account, false},
+    {"output", 'o', NULL, true},
+    {"error", 'e', NULL, true},
+    {"partition", 'p', NULL, true},
+    {"nodes", 'N', NULL, true},
+    {"mail-type", 0, NULL, true},
+    {"mail-user", 0, NULL, true},
 };
 
 /* ---- lines ---- */

@@ -9,8 +9,8 @@
 
 void cli_events_init(struct cli_events *e, cli_event_fn *fn, void *arg)
 {
-    *e = (struct cli_events){.fn = fn, .arg = arg, .line = BUF(LINE_MAX_BYTES),
-                             .data = BUF(LINE_MAX_BYTES), .id = -1};
+    *e = (struct cli_events){
+        .fn = fn, .arg = arg, .line = BUF(LINE_MAX_BYTES), .data = BUF(LINE_MAX_BYTES), .id = -1};
 }
 
 void cli_events_done(struct cli_events *e)
@@ -44,8 +44,8 @@ static int take_field(struct cli_events *e, const char *name, const char *value)
 static int take_line(struct cli_events *e, char *line)
 {
     if (!line[0]) {
-        struct cli_event event = {.id = e->id, .type = e->type[0] ? e->type : "message",
-                                  .data = buf_str(&e->data)};
+        struct cli_event event = {
+            .id = e->id, .type = e->type[0] ? e->type : "message", .data = buf_str(&e->data)};
         int rc = e->data.len && !buf_is_failed(&e->data) ? e->fn(e->arg, &event) : 0;
         buf_clear(&e->data);
         e->type[0] = '\0';

@@ -19,16 +19,16 @@
 #include "os/sock.h"
 
 #define DEFAULT_LISTEN "127.0.0.1:8443"
-#define ANSWER_MS 30000
-#define LOOK_MS 50
+#define ANSWER_MS      30000
+#define LOOK_MS        50
 
 struct starting {
     struct cli *cli;
     struct cli_instance in;
     struct cli_users users;
-    bool is_new;                /* no instance.json so far */
-    bool changed;               /* options say something else than it */
-    bool started[CLI_DAEMONS];  /* by us, now */
+    bool is_new;               /* no instance.json so far */
+    bool changed;              /* options say something else than it */
+    bool started[CLI_DAEMONS]; /* by us, now */
     int lock_fd;
 };
 
@@ -109,8 +109,8 @@ static int check_machine(struct err *err)
 {
     struct utsname name;
     if (uname(&name) == 0 && !cli_kernel_is_enough(name.release)) {
-        err_set(err, BERR_UNSUPPORTED, "the kernel %s is too old, berth needs %d.%d",
-                name.release, CLI_KERNEL_MAJOR, CLI_KERNEL_MINOR);
+        err_set(err, BERR_UNSUPPORTED, "the kernel %s is too old, berth needs %d.%d", name.release,
+                CLI_KERNEL_MAJOR, CLI_KERNEL_MINOR);
         return err_hint(err, "see `berth doctor`");
     }
     return 0;
@@ -356,8 +356,9 @@ static void put_words(const struct starting *s, const char *url, const struct fi
     if (first->doc) {
         yyjson_val *root = js_root(first->doc);
         const char *name = js_get_str(root, "name");
-        buf_printf(out, "\nthe first login, shown only now:\n  name      %s\n  password  %s\n"
-                        "  token     %s\n",
+        buf_printf(out,
+                   "\nthe first login, shown only now:\n  name      %s\n  password  %s\n"
+                   "  token     %s\n",
                    name ? name : "", js_get_str(root, "password"), js_get_str(root, "token"));
         buf_printf(out, "\nlog in with: berth login %s --name %s", url, name ? name : "");
         if (!s->in.plain && !str_is_equal(s->in.data, CLI_DATA_DEFAULT))

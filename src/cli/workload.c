@@ -162,8 +162,8 @@ int cli_submit(struct cli *cli, const char *target, const struct buf *spec, yyjs
     cleanup(buf_done) struct buf answer = BUF(16u << 20);
     os_random_bytes(random, sizeof(random));
     str_to_hex(key, random, sizeof(random));
-    struct cli_request req = {.method = "POST", .target = target, .body = spec->data,
-                              .body_len = spec->len, .key = key};
+    struct cli_request req = {
+        .method = "POST", .target = target, .body = spec->data, .body_len = spec->len, .key = key};
     if (buf_is_failed(spec))
         return err_set(err, BERR_TOO_LARGE, "the job is too large");
     int rc = cli_connect(cli, false, err);

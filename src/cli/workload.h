@@ -22,10 +22,10 @@ int cli_submit(struct cli *cli, const char *target, const struct buf *spec, yyjs
 
 struct cli_follow {
     const char *id;
-    int64_t task;       /* whose log */
-    bool quiet;         /* no log: only wait */
+    int64_t task;           /* whose log */
+    bool quiet;             /* no log: only wait */
     bool stop_on_interrupt; /* the first Ctrl-C stops it, the second leaves */
-    int64_t give_up_ms; /* 0: never */
+    int64_t give_up_ms;     /* 0: never */
 };
 /* Until it has ended, over attempts and broken connections. Returns its exit code, or negative:
  * CANCELED when interrupted, TIMEOUT. */

@@ -51,8 +51,8 @@ static void the_longest_command_wins(void **state)
 static void options_in_all_spellings(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(parse("job logs -f --task 3 --attempt=2 digits -ojson", &f->arena, &f->args,
-                           &f->err), 0);
+    assert_int_equal(
+        parse("job logs -f --task 3 --attempt=2 digits -ojson", &f->arena, &f->args, &f->err), 0);
     assert_true(cli_has(&f->args, "follow"));
     assert_string_equal(cli_text(&f->args, "task"), "3");
     assert_string_equal(cli_text(&f->args, "attempt"), "2");
@@ -65,8 +65,8 @@ static void options_in_all_spellings(void **state)
 static void the_last_text_counts_and_lists_keep_all(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(parse("run --image a --image b -e A=1 --env B=2 x", &f->arena, &f->args,
-                           &f->err), 0);
+    assert_int_equal(
+        parse("run --image a --image b -e A=1 --env B=2 x", &f->arena, &f->args, &f->err), 0);
     assert_string_equal(cli_text(&f->args, "image"), "b");
     size_t i = 0;
     assert_string_equal(cli_each(&f->args, "env", &i), "A=1");
@@ -77,8 +77,8 @@ static void the_last_text_counts_and_lists_keep_all(void **state)
 static void a_command_to_run_keeps_its_options(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(parse("run --gpu 1 -- python3 -u train.py --gpu 2 -- x", &f->arena, &f->args,
-                           &f->err), 0);
+    assert_int_equal(
+        parse("run --gpu 1 -- python3 -u train.py --gpu 2 -- x", &f->arena, &f->args, &f->err), 0);
     assert_int_equal(f->args.operand_count, 7);
     assert_string_equal(cli_operand(&f->args, 1), "-u");
     assert_string_equal(cli_operand(&f->args, 5), "--");

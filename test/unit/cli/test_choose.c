@@ -21,7 +21,10 @@ static void the_tag_says_where_to_begin(void **state)
 static void what_is_in_use_is_passed_over(void **state)
 {
     const struct cli_net_range used[] = {
-        {NET(1, 0), 16}, {NET(2, 5) | 7, 32}, {NET(3, 128), 22}, {192u << 24 | 168 << 16, 16},
+        {NET(1, 0), 16},
+        {NET(2, 5) | 7, 32},
+        {NET(3, 128), 22},
+        {192u << 24 | 168 << 16, 16},
     };
     uint32_t network;
     struct err err = {0};

@@ -43,10 +43,13 @@ static void ask_bash(const char *words, struct buf *out)
     struct os_exit end;
     const char *const argv[] = {"bash", "--norc", "--noprofile", NULL};
     assert_int_equal(cli_put_completion(&script, "bash", &err), 0);
-    buf_printf(&script, "\nCOMP_WORDS=(berth %s)\nCOMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
-                        "_berth\nprintf '%%s\\n' \"${COMPREPLY[@]}\"\n", words);
+    buf_printf(&script,
+               "\nCOMP_WORDS=(berth %s)\nCOMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
+               "_berth\nprintf '%%s\\n' \"${COMPREPLY[@]}\"\n",
+               words);
     assert_int_equal(os_run(&(struct os_spawn){.argv = argv}, script.data, script.len, out, NULL,
-                            20000, &end, &err), 0);
+                            20000, &end, &err),
+                     0);
     assert_int_equal(end.code, 0);
     buf_done(&script);
 }

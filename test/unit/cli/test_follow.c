@@ -47,8 +47,9 @@ static void final_states(void **state)
 
 static void outcomes_are_sentences(void **state)
 {
-    static const char text[] = "{\"name\":\"digits\",\"state\":\"FAILED\",\"reason\":\"\",\"attempt\":"
-                               "{\"end_text\":\"task 0 ended with exit code 7\"}}";
+    static const char text[] =
+        "{\"name\":\"digits\",\"state\":\"FAILED\",\"reason\":\"\",\"attempt\":"
+        "{\"end_text\":\"task 0 ended with exit code 7\"}}";
     struct buf out = BUF(1024);
     (void)state;
     yyjson_doc *doc = yyjson_read(text, sizeof(text) - 1, 0);

@@ -48,7 +48,8 @@ static void yaml_is_sent_as_it_is(void **state)
     struct fixture *f = *state;
     assert_int_equal(read_text(f, "kind: job\nname: digits\nimage: ml:1\n"
                                   "roles:\n  worker: {cpu: 500m, memory: 2G, gpu: 1}\n"
-                                  "command: [python3, train.py, --epochs, 3]\n"), 0);
+                                  "command: [python3, train.py, --epochs, 3]\n"),
+                     0);
     assert_string_equal(written(f),
                         "{\"kind\":\"job\",\"name\":\"digits\",\"image\":\"ml:1\",\"roles\":"
                         "{\"worker\":{\"cpu\":\"500m\",\"memory\":\"2G\",\"gpu\":1}},"
@@ -65,7 +66,8 @@ static void mistakes_have_file_line_and_column(void **state)
     assert_non_null(strstr(f->err.text, "job.yaml:4:1: timelimit: "));
     assert_non_null(strstr(f->err.hint, "time_limit"));
     assert_int_equal(read_text(f, "kind: job\nimage: ml\nroles:\n  worker: {memory: 2X}\n"
-                                  "command: [x]\n"), -(int)BERR_INVALID);
+                                  "command: [x]\n"),
+                     -(int)BERR_INVALID);
     assert_non_null(strstr(f->err.text, "job.yaml:4:20: roles.worker.memory: "));
     assert_int_equal(read_text(f, "kind: [\n"), -(int)BERR_INVALID);
     assert_non_null(strstr(f->err.text, "job.yaml:2:1: "));
@@ -95,7 +97,8 @@ static void code_elsewhere_stays(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(read_text(f, "kind: job\nimage: ml\ncommand: [x]\n"
-                                  "code: git+https://example.org/a@main\n"), 0);
+                                  "code: git+https://example.org/a@main\n"),
+                     0);
     assert_null(f->job.code_dir);
     assert_non_null(strstr(written(f), "\"code\":\"git+https://example.org/a@main\""));
 }

@@ -14,9 +14,15 @@ static void write_instance(const char *dir, const char *text)
 static void what_is_written_reads_back(void **state)
 {
     char dir[TEST_PATH_MAX];
-    struct cli_instance in = {.schema = CLI_SCHEMA, .tag = "3fa901", .network = 10u << 24 | 77 << 16,
-                              .uid_base = CLI_UID_FIRST, .host = "::1", .port = 8443, .plain = true,
-                              .domain = "berth.example.org", .engine = "fake"},
+    struct cli_instance in = {.schema = CLI_SCHEMA,
+                              .tag = "3fa901",
+                              .network = 10u << 24 | 77 << 16,
+                              .uid_base = CLI_UID_FIRST,
+                              .host = "::1",
+                              .port = 8443,
+                              .plain = true,
+                              .domain = "berth.example.org",
+                              .engine = "fake"},
                         back;
     struct buf out = BUF(4096);
     struct err err = {0};
@@ -58,8 +64,8 @@ static void newer_absent_and_damaged(void **state)
 
 static void listen_addresses(void **state)
 {
-    static const char *const bad[] = {"8443", "127.0.0.1", "localhost:8443", "127.0.0.1:0", ":1",
-                                      "127.0.0.1:99999", ""};
+    static const char *const bad[] = {
+        "8443", "127.0.0.1", "localhost:8443", "127.0.0.1:0", ":1", "127.0.0.1:99999", ""};
     struct cli_instance in = {0};
     struct err err = {0};
     (void)state;

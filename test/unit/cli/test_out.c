@@ -7,7 +7,8 @@
 static const char answer[] =
     "[{\"name\":\"ada\",\"n\":3,\"when\":\"2026-11-25T01:00:00Z\",\"on\":true,"
     "\"share\":{\"used\":\"2\",\"total\":\"8\"},\"list\":[\"a\",\"b\"],\"size\":1610612736},"
-    "{\"name\":\"j\\u00f6rg\\u001b[2J\\u009b\",\"n\":null,\"when\":null,\"on\":false,\"list\":[1,2]}]";
+    "{\"name\":\"j\\u00f6rg\\u001b[2J\\u009b\",\"n\":null,\"when\":null,\"on\":false,\"list\":[1,2]"
+    "}]";
 #define NOW_MS 1795570210000ll /* 2026-11-25T01:30:10Z */
 
 static void put_double(struct buf *out, yyjson_val *item, int64_t now_ms)
@@ -48,10 +49,9 @@ static void a_table_is_aligned_and_safe(void **state)
 {
     struct fixture *f = *state;
     cli_put_table(&f->out, yyjson_doc_get_root(f->doc), columns, ARRAY_LEN(columns), false, NOW_MS);
-    assert_string_equal(buf_str(&f->out),
-                        "NAME       N  AGE      ON   SHARE  SIZE     LIST\n"
-                        "ada        3  30m 10s  yes  2/8    1.5 GiB  a, b\n"
-                        "j\u00f6rg?[2J?                                   1,2\n");
+    assert_string_equal(buf_str(&f->out), "NAME       N  AGE      ON   SHARE  SIZE     LIST\n"
+                                          "ada        3  30m 10s  yes  2/8    1.5 GiB  a, b\n"
+                                          "j\u00f6rg?[2J?                                   1,2\n");
 }
 
 static void wide_shows_more(void **state)
@@ -88,9 +88,13 @@ static void yaml_reads_back(void **state)
 {
     static const char *const texts[] = {
         answer,
-        "{}", "[]", "\"x\"", "[[],{},[[1]],[{\"a\":[]}]]",
+        "{}",
+        "[]",
+        "\"x\"",
+        "[[],{},[[1]],[{\"a\":[]}]]",
         "{\"a\":{\"b\":{\"c\":[{\"d\":1,\"e\":[2,3]},{\"f\":null}]}},\"g\":1.5,\"h\":-7}",
-        "[\"yes\",\"null\",\"~\",\"12\",\"0x1f\",\"1e3\",\"- a\",\"a: b\",\"#c\",\" lead\",\"trail \","
+        "[\"yes\",\"null\",\"~\",\"12\",\"0x1f\",\"1e3\",\"- a\",\"a: b\",\"#c\",\" lead\",\"trail "
+        "\","
         "\"\",\"multi\\nline\",\"\\\"quoted\\\"\",\"@at\",\"*star\",\"true\",\".5\",\"a\\\\b\"]",
         "{\"key with space\":1,\"1\":2,\"null\":3,\"\":4}",
     };

@@ -44,7 +44,8 @@ static void all_words_are_read(void **state)
                               "\n"
                               "#SBATCH -n4\n"
                               "python3 train.py\n"
-                              "#SBATCH --mem=1T\n"), 0);
+                              "#SBATCH --mem=1T\n"),
+                     0);
     assert_int_equal(cli_job_write(&f->job, &f->out, &f->err), 0);
     assert_string_equal(buf_str(&f->out),
                         "{\"kind\":\"job\",\"command\":[\"/code/train.sh\",\"a\",\"b\"],"
@@ -59,7 +60,8 @@ static void what_has_no_meaning_is_told(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(parse(f, "#!/bin/sh\n#SBATCH --partition=gpu --mem=100\n"
-                              "#SBATCH -o out.txt --requeue -c 2\n"), 0);
+                              "#SBATCH -o out.txt --requeue -c 2\n"),
+                     0);
     assert_int_equal(cli_job_write(&f->job, &f->out, &f->err), 0);
     assert_non_null(strstr(buf_str(&f->out), "\"memory\":\"100M\""));
     assert_non_null(strstr(buf_str(&f->out), "\"cpu\":2"));
@@ -109,9 +111,9 @@ static void times(void **state)
         const char *text;
         int64_t seconds; /* -1: refused */
     } cases[] = {
-        {"90", 5400},      {"1:30", 90},   {"01:02:03", 3723}, {"2-0", 172800},
-        {"1-1:30", 91800}, {"1-0:0:5", 86405}, {"0", 0},       {"", -1},
-        {"1:2:3:4", -1},   {"-5", -1},     {"x", -1},          {"1-", -1},
+        {"90", 5400},      {"1:30", 90},       {"01:02:03", 3723}, {"2-0", 172800},
+        {"1-1:30", 91800}, {"1-0:0:5", 86405}, {"0", 0},           {"", -1},
+        {"1:2:3:4", -1},   {"-5", -1},         {"x", -1},          {"1-", -1},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
