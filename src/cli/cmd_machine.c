@@ -12,6 +12,7 @@ static const struct cli_option up_options[] = {
      "(default localhost)"},
     {"log-level", 0, CLI_TEXT, "LEVEL", "debug info warn error", "of the daemons"},
     {"engine", 0, CLI_TEXT, "NAME", "local fake", "what runs tasks; fake runs none (for trying)"},
+    {"prepare", 0, CLI_FLAG, NULL, NULL, "only make what is missing: systemd starts the daemons"},
 };
 static const struct cli_option down_options[] = {
     {"data", 0, CLI_TEXT, "DIR", NULL, "which berth (default /var/lib/berth)"},

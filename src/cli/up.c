@@ -184,8 +184,9 @@ static int prepare(struct starting *s, struct err *err)
         err_set(err, BERR_CONFLICT, "berth runs with other options already");
         return err_hint(err, "`berth down --keep-running` first; tasks go on meanwhile");
     }
-    int rc = check_port(s, err);
-    if (rc == 0)
+    bool starts = !cli_has(&s->cli->args, "prepare"); /* else somebody has the port rightly */
+    int rc = starts ? check_port(s, err) : 0;
+    if (rc == 0 && starts)
         rc = check_programs(s, err);
     if (rc == 0)
         rc = cli_users_make(&s->users, err);
@@ -347,7 +348,9 @@ static void put_words(const struct starting *s, const char *url, const struct fi
     bool started = false;
     for (int d = 0; d < CLI_DAEMONS; d++)
         started = started || s->started[d];
-    if (!started)
+    if (cli_has(&s->cli->args, "prepare"))
+        buf_printf(out, "%s is ready for a berth at %s\n", s->in.data, url);
+    else if (!started)
         buf_printf(out, "berth is running already at %s\n", url);
     else if (s->started[CLI_BERTHD] && s->started[CLI_GATEWAY])
         buf_printf(out, "berth is up at %s\n", url);
@@ -401,7 +404,7 @@ int cli_run_up(struct cli *cli, struct err *err)
     rc = os_file_lock(AT_FDCWD, lock, &s.lock_fd, err);
     if (rc == 0)
         rc = prepare(&s, err);
-    if (rc == 0) {
+    if (rc == 0 && !cli_has(&cli->args, "prepare")) {
         rc = start_missing(&s, err);
         if (rc == 0)
             rc = wait_answers(&s, &culprit, err);

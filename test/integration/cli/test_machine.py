@@ -294,3 +294,11 @@ def test_follow_survives_a_restart(machine, berth):
     out, err = run.communicate(timeout=60)
     assert run.returncode in (143, 125), (out, err)
     assert "long STOPPED" in err or "long FAILED" in err
+
+
+def test_prepare_starts_nothing(machine):
+    done = machine.up("--prepare")
+    assert "is ready for a berth at" in done.stdout
+    assert (machine.data / "instance.json").exists() and (machine.data / "tls/key.pem").exists()
+    assert not list((machine.data / "run").iterdir())
+    assert "is up at" in machine.up().stdout

@@ -1,6 +1,7 @@
 """Logging in, who I am, and how mistakes look."""
 
 import json
+import pathlib
 import stat
 
 
@@ -105,3 +106,9 @@ def test_events_go_on_where_they_were(known, api):
     first, second = api.requests("GET", "/api/v1/events")
     assert "Last-Event-ID" not in first.headers and second.headers["Last-Event-ID"] == "7"
     assert "the login has ended" in done.stderr
+
+
+def test_the_reference_is_up_to_date(berth):
+    page = pathlib.Path(__file__).parents[3] / "docs/cli/commands.md"
+    assert page.read_text() == berth("help", "--markdown").stdout, \
+        "run: build/berth help --markdown > docs/cli/commands.md"
