@@ -40,6 +40,17 @@ static int write_all(int fd, const char *data, size_t len)
     return 0;
 }
 
+static int file_fill(int fd, const void *data, size_t len, mode_t mode, bool sync)
+{
+    int rc = write_all(fd, data, len);
+    /* Only what is too long is cut: a file cut to nothing is written out at once by ext4. */
+    if (rc == 0 && (ftruncate(fd, (off_t)len) != 0 || fchmod(fd, mode) != 0))
+        rc = -errno;
+    if (rc == 0 && sync && fdatasync(fd) != 0)
+        rc = -errno;
+    return rc;
+}
+
 int file_write(int dir_fd, const char *name, const void *data, size_t len, mode_t mode, bool sync,
                struct err *err)
 {
@@ -50,11 +61,7 @@ int file_write(int dir_fd, const char *name, const void *data, size_t len, mode_
         openat(dir_fd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)
         return err_errno(err, errno, "cannot write %s", name);
-    int rc = write_all(fd, data, len);
-    if (rc == 0 && fchmod(fd, mode) != 0)
-        rc = -errno;
-    if (rc == 0 && sync && fdatasync(fd) != 0)
-        rc = -errno;
+    int rc = file_fill(fd, data, len, mode, sync);
     if (rc == 0 && renameat(dir_fd, temp, dir_fd, name) != 0)
         rc = -errno;
     if (rc == 0 && sync && fsync(dir_fd) != 0)
@@ -63,6 +70,25 @@ int file_write(int dir_fd, const char *name, const void *data, size_t len, mode_
         return 0;
     unlinkat(dir_fd, temp, 0);
     return err_errno(err, -rc, "cannot write %s", name);
+}
+
+int file_rewrite(int dir_fd, const char *name, const void *data, size_t len, mode_t mode, bool sync,
+                 struct err *err)
+{
+    char spare[300];
+    snprintf(spare, sizeof(spare), ".%s", name);
+    cleanup(fd_closep) int fd =
+        openat(dir_fd, spare, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd < 0)
+        return err_errno(err, errno, "cannot write %s", name);
+    int rc = file_fill(fd, data, len, mode, sync);
+    /* The first time there is nothing to change places with; some file systems never do it. */
+    if (rc == 0 && renameat2(dir_fd, spare, dir_fd, name, RENAME_EXCHANGE) != 0 &&
+        renameat(dir_fd, spare, dir_fd, name) != 0)
+        rc = -errno;
+    if (rc == 0 && sync && fsync(dir_fd) != 0)
+        rc = -errno;
+    return rc == 0 ? 0 : err_errno(err, -rc, "cannot write %s", name);
 }
 
 int dir_open(int dir_fd, const char *name, int *ret_fd, struct err *err)

@@ -46,7 +46,7 @@ static int save(const struct instance *in, const struct wire_key *key, const cha
     if (buf_is_failed(&content))
         return err_set(err, BERR_NOMEM, "no memory for a task's record");
     int rc = dir_open(in->tasks_fd, wire_key_format(text, key), &dir, err);
-    return rc != 0 ? rc : file_write(dir, file, content.data, content.len, 0600, sync, err);
+    return rc != 0 ? rc : file_rewrite(dir, file, content.data, content.len, 0600, sync, err);
 }
 
 int record_load(const struct instance *in, const struct wire_key *key, struct arena *arena,

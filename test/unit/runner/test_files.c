@@ -46,6 +46,23 @@ static void test_write_and_read(void **state)
     assert_int_equal(file_read(room->fd, "big", &out, &err), -BERR_TOO_LARGE);
 }
 
+static void test_rewrite(void **state)
+{
+    struct room *room = *state;
+    struct err err = {0};
+    struct stat first, third;
+    static const char *const texts[] = {"one", "the second", "3"};
+    for (size_t i = 0; i < 3; i++) {
+        cleanup(buf_done) struct buf out = BUF(64);
+        assert_int_equal(
+            file_rewrite(room->fd, "r", texts[i], strlen(texts[i]), 0600, i == 1, &err), 0);
+        assert_int_equal(file_read(room->fd, "r", &out, &err), 0);
+        assert_string_equal(buf_str(&out), texts[i]);
+        assert_int_equal(fstatat(room->fd, "r", i == 0 ? &first : &third, 0), 0);
+    }
+    assert_int_equal(first.st_ino, third.st_ino); /* two files that change places */
+}
+
 static void test_links_are_not_followed(void **state)
 {
     struct room *room = *state;
@@ -87,6 +104,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_write_and_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rewrite, setup, teardown),
         cmocka_unit_test_setup_teardown(test_links_are_not_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_trees, setup, teardown),
     };
