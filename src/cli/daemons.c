@@ -183,16 +183,14 @@ static void raise_file_limit(void)
     }
 }
 
-int cli_daemon_start(const struct cli_instance *in, enum cli_daemon d,
+int cli_daemon_start(const struct cli_instance *in, enum cli_daemon d, const char *bin_dir,
                      const struct cli_users *users, const char *log_level, struct err *err)
 {
     char program[CLI_PATH_MAX], uid[16];
     const char *env[ENV_MAX], *argv[12] = {program, "--data", in->data};
     size_t n = 3;
     pid_t pid;
-    int rc = cli_find_program(names[d], program, err);
-    if (rc < 0)
-        return rc;
+    snprintf(program, sizeof(program), "%s/%s", bin_dir, names[d]);
     cleanup(fd_closep) int log = open_log(in->data, d, err);
     if (log < 0)
         return log;
@@ -227,7 +225,7 @@ int cli_daemon_start(const struct cli_instance *in, enum cli_daemon d,
         spawn.groups = groups;
         spawn.group_count = ARRAY_LEN(groups);
     }
-    rc = os_spawn(&spawn, &pid, NULL, err);
+    int rc = os_spawn(&spawn, &pid, NULL, err);
     if (rc < 0)
         return err_wrap(err, rc, "cannot start %s", program);
     return record(in->data, d, pid, err);

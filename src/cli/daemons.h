@@ -28,7 +28,8 @@ int cli_find_program(const char *name, char dst[CLI_PATH_MAX], struct err *err);
 
 /* The pid of the one that runs, or 0. */
 pid_t cli_daemon_pid(const char *data, enum cli_daemon d);
-int cli_daemon_start(const struct cli_instance *in, enum cli_daemon d,
+/* The program is the one in bin_dir. */
+int cli_daemon_start(const struct cli_instance *in, enum cli_daemon d, const char *bin_dir,
                      const struct cli_users *users, const char *log_level, struct err *err);
 /* SIGTERM, after a while SIGKILL; gone when it returns. Not running: done. */
 int cli_daemon_stop(const char *data, enum cli_daemon d, struct err *err);

@@ -173,7 +173,10 @@ static int on_away(struct following *at, int rc, struct err *err)
 static int follow_log(struct following *at, struct err *err)
 {
     struct err why = {0};
-    int64_t before = at->reader.events.id;
+    int64_t before = at->reader.events.id, tasks = cli_num(at->w, "asked.tasks", 1);
+    if (tasks > 1 && before < 0 && at->log_tries == 0)
+        cli_say(at->cli, "the log of task %lld of %lld; of others: `berth job logs %s --task N`",
+                (long long)at->f->task, (long long)tasks, at->f->id);
     cli_progress_end(at->cli);
     int rc = read_log(at->cli, &at->reader, at->f->id, at->f->task, at->attempt, &why);
     if (rc == 0 && at->reader.ended) {

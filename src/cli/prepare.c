@@ -31,6 +31,7 @@
 #define OTHERS_MAX       256
 #define LONGEST_SOCKET   "/run/control.sock"
 #define CERTIFICATE_DAYS 650
+#define PROGRAM_MAX      (256u << 20)
 
 /* ---- users ---- */
 
@@ -214,6 +215,50 @@ int cli_tree_make(const struct cli_instance *in, const struct cli_users *users, 
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(dirs); i++)
         rc = make_dir(fd, dirs[i].name, dirs[i].mode, dirs[i].uid, dirs[i].gid, err);
     return rc < 0 ? err_wrap(err, rc, "%s", in->data) : 0;
+}
+
+/* ---- programs ---- */
+
+static int copy_program(const char *from, const char *to, struct err *err)
+{
+    cleanup(mem_freep) char *data = NULL;
+    cleanup(mem_freep) char *old = NULL;
+    size_t len, old_len = 0;
+    int rc = os_file_read(AT_FDCWD, from, PROGRAM_MAX, &data, &len, err);
+    if (rc < 0)
+        return rc;
+    if (os_file_read(AT_FDCWD, to, PROGRAM_MAX, &old, &old_len, &(struct err){0}) == 0 &&
+        old_len == len && memcmp(old, data, len) == 0)
+        return 0;
+    /* A new file in its place: one that runs meanwhile keeps the old one. */
+    return os_file_write(AT_FDCWD, to, data, len, 0755, err);
+}
+
+int cli_programs_place(const struct cli_instance *in, char ret_dir[CLI_PATH_MAX], struct err *err)
+{
+    /* What the daemons look for beside themselves goes along. */
+    static const char *const all[] = {"berth-runner", "berthd", "berth-gateway", "berth-init",
+                                      "berth-unpack"};
+    char program[CLI_PATH_MAX], from[CLI_PATH_MAX + 32], to[CLI_PATH_MAX + 32];
+    int rc = cli_find_program(cli_daemon_name(CLI_BERTHD), program, err);
+    if (rc < 0)
+        return rc;
+    if (check_passable(program, &(struct err){0}) == 0) {
+        snprintf(ret_dir, CLI_PATH_MAX, "%.*s", (int)(strrchr(program, '/') - program), program);
+        return 0;
+    }
+    *strrchr(program, '/') = '\0';
+    snprintf(ret_dir, CLI_PATH_MAX, "%s/bin", in->data);
+    rc = os_dir_make(AT_FDCWD, ret_dir, 0755, NULL, err);
+    if (rc == 0 && chmod(ret_dir, 0755) != 0)
+        rc = err_errno(err, errno, "%s", ret_dir);
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(all); i++) {
+        snprintf(from, sizeof(from), "%s/%s", program, all[i]);
+        snprintf(to, sizeof(to), "%s/%s", ret_dir, all[i]);
+        if (os_file_exists(AT_FDCWD, from))
+            rc = copy_program(from, to, err);
+    }
+    return rc < 0 ? err_wrap(err, rc, "copying the programs") : 0;
 }
 
 /* ---- the instance ---- */

@@ -17,6 +17,10 @@ int cli_data_make(const char *data, char ret_real[CLI_PATH_MAX], struct err *err
 /* What lies in it. */
 int cli_tree_make(const struct cli_instance *in, const struct cli_users *users, struct err *err);
 
+/* Where the daemons' programs are run from: beside our own, or, when other users can't get there (a
+ * build folder below /root), DATA/bin, into which they are copied. */
+int cli_programs_place(const struct cli_instance *in, char ret_dir[CLI_PATH_MAX], struct err *err);
+
 /* Tag, network and ids of a new instance; of one that is there, the network again when somebody
  * else has taken it. */
 int cli_instance_choose(struct cli_instance *in, struct err *err);

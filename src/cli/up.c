@@ -30,6 +30,7 @@ struct starting {
     bool changed;              /* options say something else than it */
     bool started[CLI_DAEMONS]; /* by us, now */
     int lock_fd;
+    char bin_dir[CLI_PATH_MAX]; /* of the daemons' programs */
 };
 
 int cli_need_root(const char *what, struct err *err)
@@ -192,6 +193,8 @@ static int prepare(struct starting *s, struct err *err)
         rc = cli_users_make(&s->users, err);
     if (rc == 0)
         rc = cli_tree_make(&s->in, &s->users, err);
+    if (rc == 0 && starts)
+        rc = cli_programs_place(&s->in, s->bin_dir, err);
     if (rc == 0 && !running)
         rc = cli_instance_choose(&s->in, err);
     if (rc == 0)
@@ -208,7 +211,7 @@ static int start_missing(struct starting *s, struct err *err)
         enum cli_daemon d = (enum cli_daemon)i;
         if (!cli_daemon_is_wanted(&s->in, d) || cli_daemon_pid(s->in.data, d))
             continue;
-        int rc = cli_daemon_start(&s->in, d, &s->users, level, err);
+        int rc = cli_daemon_start(&s->in, d, s->bin_dir, &s->users, level, err);
         if (rc < 0)
             return rc;
         s->started[d] = true;

@@ -34,6 +34,15 @@ static void put_asked(struct buf *out, yyjson_val *item, int64_t now_ms)
         buf_printf(out, " (%lld tasks)", (long long)cli_num(item, "asked.tasks", 1));
 }
 
+/* More than the reason says already. */
+static void put_details(struct buf *out, yyjson_val *item, int64_t now_ms)
+{
+    const char *text = cli_str(item, "attempt.end_text");
+    (void)now_ms;
+    if (!str_is_equal(text, cli_str(item, "reason")))
+        cli_put_safe(out, text);
+}
+
 const struct cli_column cli_workload_columns[] = {
     {"ID", "id", CLI_PLAIN, false, NULL},
     {"NAME", "name", CLI_PLAIN, false, NULL},
@@ -72,7 +81,7 @@ static const struct cli_column show_columns[] = {
     {"NODES", "attempt.nodes", CLI_PLAIN, false, NULL},
     {"END", "attempt.end", CLI_PLAIN, false, NULL},
     {"END CODE", "attempt.end_code", CLI_PLAIN, false, NULL},
-    {"DETAILS", "attempt.end_text", CLI_PLAIN, false, NULL},
+    {"DETAILS", NULL, CLI_PLAIN, false, put_details},
 };
 
 static void put_task_end(struct buf *out, yyjson_val *task, int64_t now_ms)

@@ -302,3 +302,19 @@ def test_prepare_starts_nothing(machine):
     assert (machine.data / "instance.json").exists() and (machine.data / "tls/key.pem").exists()
     assert not list((machine.data / "run").iterdir())
     assert "is up at" in machine.up().stdout
+
+
+def test_programs_that_others_cannot_reach(machine, berth):
+    """A clone below /root: the daemons that are not root run from copies."""
+    private = machine.above / "private"
+    private.mkdir(mode=0o700)
+    for name in ("berth", "berthd", "berth-gateway", "berth-runner"):
+        shutil.copy(BUILD / name, private / name)
+    berth.command = lambda *args: [str(private / "berth"), *map(str, args)]
+    machine.up()
+    for name in ("berthd", "berth-gateway"):
+        assert os.readlink(f"/proc/{machine.pid(name)}/exe") == str(machine.data / "bin" / name)
+    inode = (machine.data / "bin/berthd").stat().st_ino
+    machine.down()
+    machine.up()
+    assert (machine.data / "bin/berthd").stat().st_ino == inode  # the same is not copied again
