@@ -382,8 +382,12 @@ static bool explain(struct pass *p, struct kind *kind)
         return false;
     if (could_run > 0) {
         int topology = is_topology(p, kind);
+        if (topology == 0 && p->closed_count > 0) {
+            kind->code = SCHED_HOLD_RESERVED;
+            kind->reason = "free room is kept for work that has waited longer";
+        }
         if (topology <= 0)
-            return topology == 0 && say_resources(p, kind);
+            return topology == 0 && (p->closed_count > 0 || say_resources(p, kind));
         kind->code = SCHED_HOLD_TOPOLOGY;
         kind->reason = "there is room now, but not where its tasks want to be";
         kind->remedy = "without its rules about together and apart it could start now";

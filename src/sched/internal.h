@@ -311,6 +311,8 @@ struct pass {
     bool *gone;                 /* running work that was preempted in this pass */
     uint32_t *victims;          /* of the last preempt_for */
     uint32_t victim_count;
+    uint32_t *closed;           /* nodes kept for the head of the line */
+    uint32_t closed_count, reserved;
 };
 bool kinds_fill(struct pass *p);
 
@@ -329,6 +331,13 @@ bool preempt_note(struct pass *p, uint32_t running); /* gives its room and adds 
  * for good. The caller restores the victims when the answer is 0. */
 int relocate_for(struct pass *p, uint32_t waiting, const uint32_t *candidates, uint32_t count,
                  struct placement *ret);
+
+/* ---- reserve.c, forecast.c ---- */
+
+/* Keeps room for waiting work that found none; false when memory is short. */
+bool reserve_for(struct pass *p, uint32_t waiting);
+/* Expected starts of what is held, in the order of the holds; false when memory is short. */
+bool forecast_fill(struct pass *p, struct sched_hold *holds, uint32_t count);
 
 /* ---- explain.c: why not now, in words ---- */
 

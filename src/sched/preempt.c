@@ -20,12 +20,15 @@ static bool may_go(const struct pass *p, uint32_t running, const struct rank *ra
         return true;
     if (p->in->now_ms - r->started_ms < p->in->policy->min_run_ms)
         return false;
-    if (is_owed && r->queue != queue && !queues_is_owed(&p->queues, r->queue, &nothing))
-        return true;
-    const struct rank *other = &p->running_ranks[running];
-    if (!r->preemptible || (p->in->queue_count > 0 && r->queue != queue))
+    if (p->in->queue_count > 0 && r->queue != queue) {
+        if (queues_is_owed(&p->queues, r->queue, &nothing))
+            return false; /* what a queue holds within its guarantee is only for itself to shift */
+        if (is_owed)
+            return true;
+    }
+    if (!r->preemptible)
         return false;
-    return rank_compare(other, rank) > 0;
+    return rank_compare(&p->running_ranks[running], rank) > 0;
 }
 
 /* Who is leaving anyway, then the worst. */

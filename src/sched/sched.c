@@ -239,6 +239,8 @@ static bool decide(struct pass *p, uint32_t index, struct output *out)
         return true;
     }
     hold(out, index, kind->code, kind->reason)->remedy = kind->remedy;
+    if (kind->code == SCHED_HOLD_RESOURCES && !reserve_for(p, index))
+        return false;
     out->is_blocked = out->is_blocked || (!p->in->policy->skip && !is_never);
     return true;
 }
@@ -306,9 +308,10 @@ static bool prepare(struct pass *p, struct output *out)
     p->running_ranks = arena_array(p->arena, in->running_count, sizeof(*p->running_ranks));
     p->waiting_ranks = arena_array(p->arena, in->waiting_count, sizeof(*p->waiting_ranks));
     p->gone = arena_array(p->arena, in->running_count, sizeof(*p->gone));
+    p->closed = arena_array(p->arena, in->node_count, sizeof(*p->closed));
     p->victims = arena_array(p->arena, in->running_count, sizeof(*p->victims));
     if (out->actions == NULL || out->holds == NULL || p->running_ranks == NULL ||
-        p->waiting_ranks == NULL ||         p->gone == NULL || p->victims == NULL)
+        p->waiting_ranks == NULL ||         p->gone == NULL || p->victims == NULL || p->closed == NULL)
         return false;
     for (uint32_t i = 0; i < in->running_count; i++)
         p->running_ranks[i] = rank_running(in, i);
@@ -330,6 +333,8 @@ int sched_run(const struct sched_input *in, struct arena *arena, struct sched_pl
     if (rc != 0)
         return rc;
     if (!prepare(&p, &out) || !walk(&p, &out))
+        return nomem(err);
+    if (!forecast_fill(&p, out.holds, out.hold_count))
         return nomem(err);
     plan_wake(&p, &out);
     *ret_plan = (struct sched_plan){

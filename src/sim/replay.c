@@ -104,6 +104,7 @@ static void finish_jobs(struct replay *r)
             continue;
         leave(r, job);
         r->jobs[job].end_ms = r->now_ms;
+        replay_ours_ended(r, &r->jobs[job]);
     }
 }
 

@@ -58,5 +58,7 @@ void replay_stop(struct replay *r, uint32_t job); /* preemption: costs the job p
 replay_policy_fn *replay_rival_find(const char *name);
 /* Ours: sched_run on nodes. */
 int replay_ours(struct replay *r, struct err *err);
+/* A job has ended; ours learns its run time. */
+void replay_ours_ended(struct replay *r, const struct replay_job *job);
 
 #endif

@@ -1,6 +1,7 @@
 /* The trace through sched_run, on nodes, as berthd would: no durations known. */
 #include <string.h>
 #include "base/alloc.h"
+#include "sched/learn.h"
 #include "sim/replay.h"
 
 #define GIB (1ull << 30)
@@ -15,8 +16,27 @@ struct ours {
     struct sched_waiting *waiting;
     struct sched_running *running;
     struct sched_queue *queues;
+    struct sched_history *histories; /* by queue and size of job */
     struct arena arena;         /* of one pass */
 };
+
+#define SIZES 8
+
+/* Run times are learned per queue and power of two of GPUs. */
+static struct sched_history *history_of(struct ours *o, const struct replay_job *job)
+{
+    uint32_t size = 0;
+    while (size + 1 < SIZES && (1u << size) < job->gpus)
+        size++;
+    return &o->histories[job->queue * SIZES + size];
+}
+
+void replay_ours_ended(struct replay *r, const struct replay_job *job)
+{
+    struct ours *o = r->state;
+    if (o != NULL)
+        sched_history_add(history_of(o, job), job->served_ms);
+}
 
 static const char *const models[] = {"GPU"};
 
@@ -78,8 +98,9 @@ static int set_up(struct replay *r, struct err *err)
     o->waiting = arena_array(r->arena, r->job_count, sizeof(*o->waiting));
     o->running = arena_array(r->arena, gpu_count, sizeof(*o->running));
     o->queues = arena_array(r->arena, r->queue_count, sizeof(*o->queues));
+    o->histories = arena_array(r->arena, (size_t)r->queue_count * SIZES, sizeof(*o->histories));
     if (o->nodes == NULL || o->gpus == NULL || o->shapes == NULL || o->roles == NULL ||
-        o->waiting == NULL || o->running == NULL || o->queues == NULL)
+        o->waiting == NULL || o->running == NULL || o->queues == NULL || o->histories == NULL)
         return err_set(err, BERR_NOMEM, "out of memory");
     sched_policy_default(&o->policy);
     o->policy.order = SCHED_ORDER_FAIR;
@@ -137,6 +158,10 @@ static void take_running(struct replay *r, struct ours *o)
             .waited_ms = job->waited_ms,
             .preemptible = true,
         };
+        struct sched_running *run = &o->running[i];
+        if (sched_history_expect(history_of(o, job), replay_served(r, job), &run->expect_ms,
+                                 &run->expect_spread_ms))
+            run->expect_ms -= job->served_ms; /* from this start on */
         for (uint32_t k = 0; k < job->slot_count; k++) {
             const struct sched_slot *slot = &job->slots[k];
             o->nodes[slot->node].cpu_used_milli += 1000 * (int64_t)slot->gpu_count;
@@ -161,6 +186,10 @@ static void take_waiting(struct replay *r, struct ours *o)
             .waited_ms = job->waited_ms,
             .array_count = 1,
         };
+        struct sched_waiting *wait = &o->waiting[i];
+        if (sched_history_expect(history_of(o, job), job->served_ms, &wait->expect_ms,
+                                 &wait->expect_spread_ms))
+            wait->expect_ms -= job->served_ms;
     }
 }
 

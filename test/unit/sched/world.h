@@ -38,7 +38,7 @@ struct sched_shape *world_shape(struct world *w, uint32_t count, int64_t cpu_mil
                                 uint64_t memory_gib, int64_t gpu_milli);
 struct sched_role *world_role(struct sched_shape *shape, uint32_t index);
 
-/* Waiting work number 1, 2, …, submitted in this order, one second apart. */
+/* Waiting work number 1, 2, …, submitted in this order within the last minute. */
 struct sched_waiting *world_wait(struct world *w, const struct sched_shape *shape);
 /* Running work number 1001, 1002, … of one task on a node; takes what it holds off the node. */
 struct sched_running *world_run(struct world *w, uint32_t node, int64_t cpu_milli,
