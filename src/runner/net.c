@@ -112,6 +112,15 @@ int net_lock(const struct instance *in, bool exclusive, int *ret_fd, struct err 
 
 /* ---- rules ---- */
 
+static bool has_internet(const struct slots *slots)
+{
+    for (unsigned i = 0; i < WIRE_SLOTS; i++) {
+        if (slots->items[i].used && slots->items[i].internet)
+            return true;
+    }
+    return false;
+}
+
 static void rules_write(const struct instance *in, const struct slots *slots, struct buf *out)
 {
     char net[16];
@@ -133,8 +142,10 @@ static void rules_write(const struct instance *in, const struct slots *slots, st
                tag, tag);
     buf_printf(out, " chain input { type filter hook input priority -5; policy accept;\n"
                     "  iifname \"b%s*\" jump to_host\n }\n", tag);
-    buf_printf(out, " chain post { type nat hook postrouting priority 100; policy accept;\n"
-                    "  ip saddr %s/16 oifname != \"b%s*\" masquerade\n }\n}\n", net, tag);
+    if (has_internet(slots)) /* kernels without NAT can do the rest */
+        buf_printf(out, " chain post { type nat hook postrouting priority 100; policy accept;\n"
+                        "  ip saddr %s/16 oifname != \"b%s*\" masquerade\n }\n", net, tag);
+    buf_puts(out, "}\n");
     for (unsigned i = 0; i < WIRE_SLOTS; i++) {
         char name[16];
         if (!slots->items[i].used)
