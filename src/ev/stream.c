@@ -115,6 +115,11 @@ static void on_read(uv_stream_t *uv, ssize_t n, const uv_buf_t *buf)
     struct ev_stream *s = uv->data;
     if (n == 0 || s->closing)
         return;
+    if (s->broken) { /* its failure is on its way and says more than the peer's end */
+        s->reading = false;
+        uv_read_stop(uv);
+        return;
+    }
     if (n == UV_EOF) {
         s->reading = false;
         s->eof = true;
