@@ -6,7 +6,22 @@
 
 /* ---- words ---- */
 
-static const char *amounts(struct arena *arena, int64_t cpu_milli, int64_t memory_bytes)
+static const char *say(struct pass *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Never NULL: memory that is short is seen at the end of the pass. */
+static const char *say(struct pass *p, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    const char *text = arena_vprintf(p->arena, fmt, ap);
+    va_end(ap);
+    if (text != NULL)
+        return text;
+    p->now.is_short = true;
+    return "";
+}
+
+static const char *amounts(struct pass *p, int64_t cpu_milli, int64_t memory_bytes)
 {
     char memory[UNITS_TEXT_MAX];
     int64_t cpu = cpu_milli < 0 ? 0 : cpu_milli / 100;
@@ -15,9 +30,9 @@ static const char *amounts(struct arena *arena, int64_t cpu_milli, int64_t memor
         bytes &= ~((1ull << 30) - 1);
     units_format_bytes(memory, bytes);
     if (cpu % 10 == 0)
-        return arena_printf(arena, "%lld %s, %s", (long long)(cpu / 10),
+        return say(p, "%lld %s, %s", (long long)(cpu / 10),
                             cpu == 10 ? "core" : "cores", memory);
-    return arena_printf(arena, "%lld.%lld cores, %s", (long long)(cpu / 10), (long long)(cpu % 10),
+    return say(p, "%lld.%lld cores, %s", (long long)(cpu / 10), (long long)(cpu % 10),
                         memory);
 }
 
@@ -34,9 +49,10 @@ static const char *of_models(struct pass *p, const struct sched_role *role)
     struct buf text = BUF(256);
     for (uint32_t m = 0; m < role->model_count && m < 4; m++)
         buf_printf(&text, "%s%s", m == 0 ? " of " : " or ", model_name(p->in, role->models[m]));
-    char *copy = arena_strdup(p->arena, buf_str(&text));
+    const char *copy = say(p, "%s", buf_str(&text));
+    p->now.is_short = p->now.is_short || buf_is_failed(&text);
     buf_done(&text);
-    return copy == NULL ? "" : copy;
+    return copy;
 }
 
 /* "2 GPUs of A100", "half": "0.5 GPU". */
@@ -44,7 +60,7 @@ static const char *gpus_asked(struct pass *p, const struct sched_role *role, con
 {
     char count[UNITS_TEXT_MAX];
     units_format_gpu(count, role->gpu_milli);
-    return arena_printf(p->arena, "%s %sGPU%s%s", count, free_word,
+    return say(p, "%s %sGPU%s%s", count, free_word,
                         role->gpu_milli > 1000 ? "s" : "", of_models(p, role));
 }
 
@@ -140,16 +156,16 @@ static void say_busy_gpus(struct pass *p, struct kind *kind, const struct sched_
 {
     char share[UNITS_TEXT_MAX];
     if (role->gpu_milli >= 1000)
-        kind->reason = arena_printf(p->arena, "no node has %s: the largest free block is %u on %s",
+        kind->reason = say(p, "no node has %s: the largest free block is %u on %s",
                                     gpus_asked(p, role, "free "), look->best_gpus,
                                     node_name(p, look->best_gpu_node));
     else
-        kind->reason = arena_printf(
-            p->arena, "no GPU%s has %lld/1000 free: the most is %s on %s", of_models(p, role),
+        kind->reason = say(
+            p, "no GPU%s has %lld/1000 free: the most is %s on %s", of_models(p, role),
             (long long)role->gpu_milli, units_format_gpu(share, look->best_share),
             node_name(p, look->best_gpu_node));
     if (role->gpu_milli >= 2000 && look->best_gpus > 0)
-        kind->remedy = arena_printf(p->arena, "with %u GPU%s it could start now", look->best_gpus,
+        kind->remedy = say(p, "with %u GPU%s it could start now", look->best_gpus,
                                     look->best_gpus == 1 ? "" : "s");
 }
 
@@ -163,30 +179,30 @@ static void say_no_room(struct pass *p, struct kind *kind, const struct sched_ro
         kind->reason = "nodes with GPUs have room, but keep it for GPU work";
         kind->remedy = "a node without GPUs would take it";
     } else if (role->count > 1 && look->fitting > 0) {
-        kind->reason = arena_printf(
-            p->arena, "all %u tasks must start at once, and there is room for %u now%s%s",
+        kind->reason = say(
+            p, "all %u tasks must start at once, and there is room for %u now%s%s",
             role->count, look->fitting, gpus > 0 ? " of " : "",
             gpus > 0 ? gpus_asked(p, role, "") : "");
         kind->remedy =
-            arena_printf(p->arena, "with %u replicas it could start now", look->fitting);
+            say(p, "with %u replicas it could start now", look->fitting);
     } else if (gpus > 0 && !has_gpus && look->best_gpu_node != SCHED_NONE) {
         say_busy_gpus(p, kind, role, look);
     } else if (look->best_disk < (int64_t)role->disk_bytes) {
         char asked[UNITS_TEXT_MAX], there[UNITS_TEXT_MAX];
-        kind->reason = arena_printf(p->arena, "no node has %s of free disk: the most is %s",
+        kind->reason = say(p, "no node has %s of free disk: the most is %s",
                                     units_human_bytes(asked, role->disk_bytes),
                                     units_human_bytes(there, (uint64_t)look->best_disk));
     } else if (has_gpus) {
-        kind->reason = arena_printf(
-            p->arena, "no node%s has %s free: the most is %s on %s",
+        kind->reason = say(
+            p, "no node%s has %s free: the most is %s on %s",
             gpus > 0 ? " with free GPUs" : "",
-            amounts(p->arena, role->cpu_milli, (int64_t)role->memory_bytes),
-            amounts(p->arena, look->best_cpu, look->best_memory),
+            amounts(p, role->cpu_milli, (int64_t)role->memory_bytes),
+            amounts(p, look->best_cpu, look->best_memory),
             node_name(p, look->best_cpu_node));
         if (look->best_cpu > 0 && look->best_memory > 0)
             kind->remedy =
-                arena_printf(p->arena, "with %s it could start now",
-                             amounts(p->arena, look->best_cpu, look->best_memory));
+                say(p, "with %s it could start now",
+                             amounts(p, look->best_cpu, look->best_memory));
     }
 }
 
@@ -208,9 +224,9 @@ static bool say_resources(struct pass *p, struct kind *kind)
     }
     if (shape->node != SCHED_NONE && shape->node < p->in->node_count) {
         const struct cl_state *s = cluster_state(&p->now, shape->node);
-        kind->reason = arena_printf(
-            p->arena, "%s has no room for it: %s and %u GPUs are free there",
-            node_name(p, shape->node), amounts(p->arena, s->cpu_free, s->memory_free),
+        kind->reason = say(
+            p, "%s has no room for it: %s and %u GPUs are free there",
+            node_name(p, shape->node), amounts(p, s->cpu_free, s->memory_free),
             s->whole_free);
         kind->remedy = "it names a node; without that it could run elsewhere";
     }
@@ -266,22 +282,22 @@ static const char *never_words(struct pass *p, const struct sched_role *role)
     if (gpus > 0 && !most.has_gpus)
         return "no node has GPUs";
     if (gpus > 0 && most.gpus == 0)
-        return arena_printf(p->arena, "no node has a GPU%s", of_models(p, role));
+        return say(p, "no node has a GPU%s", of_models(p, role));
     if (gpus > most.gpus)
-        return arena_printf(p->arena, "no node has %s: the largest has %u (%s)",
+        return say(p, "no node has %s: the largest has %u (%s)",
                             gpus_asked(p, role, ""), most.gpus, node_name(p, most.gpu_node));
     if (gpus > 0 && role->gpu_memory_min_bytes > most.gpu_memory_bytes)
-        return arena_printf(p->arena, "no GPU%s has %s of memory: the largest has %s",
+        return say(p, "no GPU%s has %s of memory: the largest has %s",
                             of_models(p, role),
                             units_format_bytes(asked, role->gpu_memory_min_bytes),
                             units_format_bytes(there, most.gpu_memory_bytes));
     if (role->cpu_milli > most.cpu_milli || (int64_t)role->memory_bytes > most.memory_bytes)
-        return arena_printf(p->arena, "no node%s has %s: the largest node has %s",
+        return say(p, "no node%s has %s: the largest node has %s",
                             gpus > 0 ? " with such GPUs" : "",
-                            amounts(p->arena, role->cpu_milli, (int64_t)role->memory_bytes),
-                            amounts(p->arena, most.cpu_milli, most.memory_bytes));
+                            amounts(p, role->cpu_milli, (int64_t)role->memory_bytes),
+                            amounts(p, most.cpu_milli, most.memory_bytes));
     if (role->disk_bytes > most.disk_bytes)
-        return arena_printf(p->arena, "no node has %s of disk: the largest has %s",
+        return say(p, "no node has %s of disk: the largest has %s",
                             units_human_bytes(asked, role->disk_bytes),
                             units_human_bytes(there, most.disk_bytes));
     return NULL;
@@ -298,11 +314,11 @@ static bool say_impossible(struct pass *p, struct kind *kind)
     for (uint32_t r = 0; r < shape->role_count && kind->reason == NULL; r++)
         kind->reason = never_words(p, &shape->roles[r]);
     if (kind->reason == NULL && shape->node != SCHED_NONE)
-        kind->reason = arena_printf(p->arena, "%s could never hold it",
+        kind->reason = say(p, "%s could never hold it",
                                     node_name(p, shape->node));
     if (kind->reason == NULL && shape->together_hard) {
         static const char *const levels[SCHED_LEVELS] = {"host", "rack", "room", "site"};
-        kind->reason = arena_printf(p->arena, "no %s could ever hold all its tasks",
+        kind->reason = say(p, "no %s could ever hold all its tasks",
                                     levels[shape->together < 0 ? 0 : shape->together]);
     }
     for (uint32_t r = 0; r < shape->role_count && kind->reason == NULL; r++) {
@@ -313,7 +329,7 @@ static bool say_impossible(struct pass *p, struct kind *kind)
             return false;
         struct look look = look_around(need, &p->empty_all);
         if (look.fitting < role->count)
-            kind->reason = arena_printf(p->arena,
+            kind->reason = say(p,
                                         "all nodes together have room for %u of its %u tasks",
                                         look.fitting, role->count);
     }

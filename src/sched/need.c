@@ -213,7 +213,9 @@ int64_t need_score(struct needs *needs, struct need *need, struct cluster *c, ui
     struct cl_state *s = &c->states[state];
     int64_t score = need_fits(need, c, s) ? score_state(needs, need, c, s) : NEED_NO_FIT;
     if (slot != NULL)
-        *slot = score; /* without memory it is only slower */
+        *slot = score;
+    else
+        c->is_short = true;
     return score;
 }
 

@@ -46,8 +46,8 @@ static bool choose_sites(struct pass *p, struct need *need, const bool *movable,
     uint32_t gpus = role_gpu_count(need->role), room = 0, missing = 0;
     for (uint32_t n = 0; n < p->in->node_count; n++) {
         const struct cl_state *s = cluster_state(&p->now, n);
-        sites[n] = (struct site_plan){.node = n,
-                                      .free = need->class_fits[s->class_id] ? s->whole_free : 0};
+        sites[n] = (struct site_plan){
+            .node = n, .free = p->now.classes[s->class_id].usable ? s->whole_free : 0};
     }
     for (uint32_t i = 0; i < p->in->running_count; i++) {
         if (movable[i])

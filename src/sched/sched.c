@@ -239,7 +239,8 @@ static bool decide(struct pass *p, uint32_t index, struct output *out)
         return true;
     }
     hold(out, index, kind->code, kind->reason)->remedy = kind->remedy;
-    if (kind->code == SCHED_HOLD_RESOURCES && !reserve_for(p, index))
+    bool has_patience = p->in->policy->preempt && !p->lines.ranks[index].is_first;
+    if (kind->code == SCHED_HOLD_RESOURCES && !has_patience && !reserve_for(p, index))
         return false;
     out->is_blocked = out->is_blocked || (!p->in->policy->skip && !is_never);
     return true;
@@ -334,7 +335,8 @@ int sched_run(const struct sched_input *in, struct arena *arena, struct sched_pl
         return rc;
     if (!prepare(&p, &out) || !walk(&p, &out))
         return nomem(err);
-    if (!forecast_fill(&p, out.holds, out.hold_count))
+    if (!forecast_fill(&p, out.holds, out.hold_count) || p.now.is_short || p.empty.is_short ||
+        p.empty_all.is_short)
         return nomem(err);
     plan_wake(&p, &out);
     *ret_plan = (struct sched_plan){
