@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "js/js.h"
+#include "os/cgroup.h"
 #include "os/pidfd.h"
 #include "runner/files.h"
 
@@ -155,9 +156,13 @@ static bool fifo_release(const struct instance *in, const char *key)
 
 int monitor_release(const struct instance *in, const struct wire_key *key, struct err *err)
 {
-    char root[96], text[WIRE_KEY_TEXT_SIZE];
+    char root[96], text[WIRE_KEY_TEXT_SIZE], group[GROUP_SIZE];
     if (str_has_suffix(in->runtime, "/crun") && fifo_release(in, wire_key_format(text, key)))
         return 0;
+    /* Only now: moving a process waits some ten milliseconds for every processor. */
+    int rc = os_cgroup_join(group_of_monitor(group, in, key), err);
+    if (rc != 0)
+        return rc;
     snprintf(root, sizeof(root), "--root=%s/crun", in->run);
     const char *const argv[] = {in->runtime, root, "start", wire_key_format(text, key), NULL};
     return work_run(argv, -1, -1, err);

@@ -50,7 +50,7 @@ int work_task_start(const struct work *w, const void *args, void *reply, struct 
 {
     const struct wire_task_ref *ref = args;
     struct record rec;
-    char text[WIRE_KEY_TEXT_SIZE], group[GROUP_SIZE];
+    char text[WIRE_KEY_TEXT_SIZE];
     int rc = record_load(w->in, &ref->key, w->arena, &rec, err);
     if (rc != 0)
         return rc;
@@ -62,11 +62,9 @@ int work_task_start(const struct work *w, const void *args, void *reply, struct 
                                   wire_key_format(text, &ref->key),
                                   wire_task_state_names[rec.facts.state]);
     }
-    rc = os_cgroup_join(group_of_monitor(group, w->in, &ref->key), err);
     rec.facts.state = WIRE_TASK_RUNNING;
     rec.facts.started_ms = task_now_ms();
-    if (rc == 0)
-        rc = record_save(w->in, &rec, false, err);
+    rc = record_save(w->in, &rec, false, err);
     if (rc == 0)
         rc = release(w, &rec, err);
     if (rc == 0)
@@ -78,13 +76,11 @@ int work_task_restart(const struct work *w, const void *args, void *reply, struc
 {
     const struct wire_task_ref *ref = args;
     struct record rec;
-    char group[GROUP_SIZE];
     (void)reply;
     int rc = record_load(w->in, &ref->key, w->arena, &rec, err);
     if (rc != 0 || rec.facts.state != WIRE_TASK_RUNNING || !monitor_is_waiting(w->in, &ref->key))
         return rc;
-    rc = os_cgroup_join(group_of_monitor(group, w->in, &ref->key), err);
-    return rc == 0 ? release(w, &rec, err) : rc;
+    return release(w, &rec, err);
 }
 
 /* ---- end ---- */
@@ -183,6 +179,16 @@ static int container_kill(const struct instance *in, const struct record *rec, s
     return rc;
 }
 
+/* Log first: a length that is told is there. */
+static int facts_close(const struct instance *in, struct record *rec, struct err *err)
+{
+    rec->facts.state = WIRE_TASK_ENDED;
+    rec->facts.frozen = false;
+    rec->facts.ended_ms = task_now_ms();
+    int rc = log_close(in, rec, err);
+    return rc == 0 ? record_save(in, rec, true, err) : rc;
+}
+
 static void facts_gather(const struct work *w, struct record *rec)
 {
     const struct instance *in = w->in;
@@ -209,6 +215,16 @@ static void facts_gather(const struct work *w, struct record *rec)
     facts->disk_full = disk_release(in, name, NULL) == 0 && rootfs_is_full(in, &facts->key);
 }
 
+int task_end_as_lost(const struct instance *in, struct record *rec, const char *text,
+                     struct err *err)
+{
+    if (rec->facts.state != WIRE_TASK_RUNNING && rec->facts.state != WIRE_TASK_CREATED)
+        return 0;
+    rec->facts.failure = WIRE_FAILURE_NODE;
+    rec->facts.text = text;
+    return facts_close(in, rec, err);
+}
+
 int work_task_end(const struct work *w, const void *args, void *reply, struct err *err)
 {
     const struct wire_task_ref *ref = args;
@@ -226,12 +242,7 @@ int work_task_end(const struct work *w, const void *args, void *reply, struct er
     if (rc != 0)
         return rc;
     facts_gather(w, &rec);
-    rec.facts.state = WIRE_TASK_ENDED;
-    rec.facts.frozen = false;
-    rec.facts.ended_ms = task_now_ms();
-    rc = log_close(in, &rec, err);
-    if (rc == 0)
-        rc = record_save(in, &rec, true, err);
+    rc = facts_close(in, &rec, err);
     if (rc == 0)
         *(struct wire_task *)reply = rec.facts;
     return rc;
@@ -239,28 +250,35 @@ int work_task_end(const struct work *w, const void *args, void *reply, struct er
 
 /* ---- delete ---- */
 
+int task_release(const struct instance *in, const struct record *rec, struct err *err)
+{
+    const struct wire_key *key = &rec->facts.key;
+    char group[GROUP_SIZE], text[WIRE_KEY_TEXT_SIZE], path[WIRE_KEY_TEXT_SIZE + 16], veth[16];
+    int rc = container_kill(in, rec, err);
+    if (rc == 0 && rec->facts.address != NULL && rec->facts.address[0] != '\0')
+        rc = os_link_remove(veth_of_task(veth, in, rec->facts.address), err);
+    if (rc == 0)
+        rc = os_cgroup_remove(group_of_task(group, in, key), err);
+    if (rc == 0)
+        rc = os_cgroup_remove(group_of_monitor(group, in, key), err);
+    if (rc == 0)
+        rc = disk_release(in, wire_key_format(text, key), err);
+    snprintf(path, sizeof(path), "%s/disk.img", wire_key_format(text, key));
+    if (rc == 0)
+        rc = tree_remove(in->tasks_fd, path, err);
+    return rc == 0 ? monitor_clean(in, key, err) : rc;
+}
+
 int task_undo(const struct instance *in, const struct wire_key *key, struct err *err)
 {
     struct arena arena = ARENA(64 * 1024);
-    struct record rec = {.facts.key = *key};
-    char task[GROUP_SIZE], monitor[GROUP_SIZE], text[WIRE_KEY_TEXT_SIZE], veth[16];
-    group_of_task(task, in, key);
-    group_of_monitor(monitor, in, key);
-    wire_key_format(text, key);
-    (void)record_load(in, key, &arena, &rec, NULL);
-    int rc = container_kill(in, &rec, err);
-    if (rc == 0 && rec.facts.address != NULL && rec.facts.address[0] != '\0')
-        rc = os_link_remove(veth_of_task(veth, in, rec.facts.address), err);
+    struct record rec = {0};
+    char text[WIRE_KEY_TEXT_SIZE];
+    if (record_load(in, key, &arena, &rec, NULL) != 0)
+        rec = (struct record){.facts.key = *key};
+    int rc = task_release(in, &rec, err);
     if (rc == 0)
-        rc = os_cgroup_remove(task, err);
-    if (rc == 0)
-        rc = os_cgroup_remove(monitor, err);
-    if (rc == 0)
-        rc = disk_release(in, text, err);
-    if (rc == 0)
-        rc = monitor_clean(in, key, err);
-    if (rc == 0)
-        rc = tree_remove(in->tasks_fd, text, err);
+        rc = tree_remove(in->tasks_fd, wire_key_format(text, key), err);
     arena_done(&arena);
     return rc;
 }
