@@ -32,7 +32,8 @@ const struct cli_command cli_machine_commands[] = {
     {"down", NULL, "stop berth on this machine, with all it runs",
      "Jobs and notebooks are ended; their logs and volumes stay.", down_options,
      ARRAY_LEN(down_options), cli_run_down},
-    {"doctor", NULL, "what this machine can and can't do, and how to mend it", NULL, doctor_options,
+    {"doctor", NULL, "what this machine can and can't do, and how to mend it",
+     "Ends with 1 when a check fails. Everything that it tries is undone at once.", doctor_options,
      ARRAY_LEN(doctor_options), cli_run_doctor},
 };
 const size_t cli_machine_command_count = ARRAY_LEN(cli_machine_commands);

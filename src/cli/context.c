@@ -145,7 +145,7 @@ static int rewrite(const char *url, const struct cli_context *add, struct err *e
     if (rc == 0)
         put_file(&out, doc ? js_root(doc) : NULL, url, add);
     if (rc == 0 && buf_is_failed(&out))
-        rc = err_set(err, BERR_TOO_LARGE, "there are too many logins in %s", path);
+        rc = err_set(err, BERR_NOMEM, "out of memory");
     if (rc == 0)
         rc = os_dir_make(AT_FDCWD, dir, 0700, NULL, err);
     if (rc == 0)

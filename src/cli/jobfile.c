@@ -174,8 +174,10 @@ int cli_job_check(const struct cli_job *job, struct err *err)
 
 int cli_job_write(const struct cli_job *job, struct buf *out, struct err *err)
 {
-    cli_put_compact(out, job->doc);
-    return buf_is_failed(out) ? err_set(err, BERR_TOO_LARGE, "the job is too large") : 0;
+    size_t room = out->max - out->len, len = cli_put_compact(out, job->doc);
+    if (!buf_is_failed(out))
+        return 0;
+    return len > room ? err_set(err, BERR_TOO_LARGE, "the job is too large") : nomem(err);
 }
 
 /* ---- files ---- */

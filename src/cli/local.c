@@ -88,7 +88,9 @@ int cli_instance_read(const char *data, struct cli_instance *ret, struct err *er
         err_set(err, BERR_NOT_FOUND, "there is no berth in %s", real);
         return err_hint(err, "`berth up --data %s` makes one", real);
     }
-    if (rc == 0 && js_parse_json(text, len, &doc, &(struct err){0}) < 0)
+    if (rc == 0)
+        rc = js_parse_json(text, len, &doc, err);
+    if (rc == -(int)BERR_INVALID)
         rc = err_set(err, BERR_INVALID, "%s is damaged", path);
     if (rc == 0)
         rc = decode(js_root(doc), &in, err);

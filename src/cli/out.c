@@ -270,11 +270,12 @@ void cli_put_json(struct buf *out, yyjson_val *val)
     buf_putc(out, '\n');
 }
 
-void cli_put_compact(struct buf *out, const yyjson_mut_doc *doc)
+size_t cli_put_compact(struct buf *out, const yyjson_mut_doc *doc)
 {
     size_t len = 0;
     char *text = yyjson_mut_write_opts(doc, 0, &alc, &len, NULL);
     take_text(out, text, len);
+    return len;
 }
 
 /* As JSON, but YAML allows no control characters at all: those that JSON leaves are escaped. */

@@ -40,8 +40,9 @@ void cli_put_table(struct buf *out, yyjson_val *items, const struct cli_column *
 /* One object as lines; empty values are left out. */
 void cli_put_fields(struct buf *out, yyjson_val *item, const struct cli_column *columns,
                     size_t count, int64_t now_ms);
-void cli_put_json(struct buf *out, yyjson_val *val);              /* indented, newline at the end */
-void cli_put_compact(struct buf *out, const yyjson_mut_doc *doc); /* JSON in one line */
+void cli_put_json(struct buf *out, yyjson_val *val); /* indented, newline at the end */
+/* JSON in one line; returns its length, also when that is more than the buffer takes. */
+size_t cli_put_compact(struct buf *out, const yyjson_mut_doc *doc);
 void cli_put_yaml(struct buf *out, yyjson_val *val);
 void cli_put_safe(struct buf *out, const char *s); /* without control characters */
 

@@ -109,6 +109,28 @@ static void bad_addresses_and_files(void **state)
     arena_done(&arena);
 }
 
+static int login_and_look(void *ctx)
+{
+    struct arena arena = ARENA(1 << 20);
+    struct cli_context read, login = {.url = "https://a:1", .name = "ada", .token = "t"};
+    struct err err = {0};
+    (void)ctx;
+    int rc = cli_context_write(&login, &err);
+    if (rc == 0)
+        rc = cli_context_read(NULL, &arena, &read, &err);
+    if (rc == 0)
+        rc = cli_context_remove("https://b:2", &err);
+    arena_done(&arena);
+    return rc;
+}
+
+static void torture(void **state)
+{
+    (void)state;
+    write_context("https://b:2", "t2");
+    test_torture(login_and_look, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +138,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(logging_out_forgets, setup, teardown),
         cmocka_unit_test_setup_teardown(the_environment_comes_first, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_addresses_and_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(torture, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,6 +143,36 @@ static void options_become_fields(void **state)
     assert_int_equal(cli_job_put_env(&f->job, "BERTH_TEST_UNSET", &f->err), -(int)BERR_INVALID);
 }
 
+/* One job from text to JSON, with everything that allocates on the way. */
+static int whole(void *ctx)
+{
+    static const char text[] = "kind: job\nimage: ml\ncommand: [x, y]\nenv: {A: b}\n";
+    struct arena arena = ARENA(1 << 20);
+    struct cli_job job;
+    struct buf out = BUF(1 << 20);
+    struct err err = {0};
+    (void)ctx;
+    int rc = cli_job_init(&job, &err);
+    if (rc == 0)
+        rc = cli_job_parse_yaml("job.yaml", text, sizeof(text) - 1, ".", &arena, &job, &err);
+    if (rc == 0)
+        rc = cli_job_set(&job, "roles.worker.gpu=2", &err);
+    if (rc == 0)
+        rc = cli_job_check(&job, &err);
+    if (rc == 0)
+        rc = cli_job_write(&job, &out, &err);
+    cli_job_done(&job);
+    buf_done(&out);
+    arena_done(&arena);
+    return rc;
+}
+
+static void torture(void **state)
+{
+    (void)state;
+    test_torture(whole, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +183,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(code_elsewhere_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(fields_can_be_set, setup, teardown),
         cmocka_unit_test_setup_teardown(options_become_fields, setup, teardown),
+        cmocka_unit_test(torture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

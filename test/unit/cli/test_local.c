@@ -101,6 +101,25 @@ static void kernels(void **state)
     assert_false(cli_kernel_is_enough(""));
 }
 
+static int read_instance(void *dir)
+{
+    struct cli_instance in;
+    struct err err = {0};
+    return cli_instance_read(dir, &in, &err);
+}
+
+static void torture(void **state)
+{
+    char dir[TEST_PATH_MAX];
+    (void)state;
+    test_tmpdir_make(dir);
+    write_instance(dir, "{\"schema\":1,\"tag\":\"3fa901\",\"network\":\"10.7.0.0/16\","
+                        "\"uid_base\":268435456,\"listen\":\"127.0.0.1:1\",\"plain\":false,"
+                        "\"domain\":\"localhost\",\"engine\":\"local\"}");
+    test_torture(read_instance, dir);
+    test_tmpdir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +128,7 @@ int main(void)
         cmocka_unit_test(listen_addresses),
         cmocka_unit_test(addresses_that_mean_this_machine),
         cmocka_unit_test(kernels),
+        cmocka_unit_test(torture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,6 +131,28 @@ static void scripts_are_told_from_yaml(void **state)
     assert_false(cli_job_is_script("# a comment\nkind: job\n"));
 }
 
+static int whole(void *ctx)
+{
+    static const char *const args[] = {"a"};
+    struct arena arena = ARENA(1 << 20);
+    struct cli_job job;
+    struct err err = {0};
+    (void)ctx;
+    int rc = cli_job_init(&job, &err);
+    if (rc == 0)
+        rc = cli_job_parse_script("x.sh", "#!/bin/sh\n#SBATCH -c 2 -J a --mem=1G\n", args, 1,
+                                  &arena, &job, &err);
+    cli_job_done(&job);
+    arena_done(&arena);
+    return rc;
+}
+
+static void torture(void **state)
+{
+    (void)state;
+    test_torture(whole, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +162,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(gpu_spellings, setup, teardown),
         cmocka_unit_test(times),
         cmocka_unit_test(scripts_are_told_from_yaml),
+        cmocka_unit_test(torture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
