@@ -109,7 +109,7 @@ bool ranks_promote(const struct sched_input *in, struct rank *waiting, struct ra
         return false;
     uint32_t count = find_patients(in, waiting, running, patients);
     qsort(patients, count, sizeof(*patients), compare_patients);
-    int64_t left = total_width_milli(in) / 2;
+    int64_t left = total_width_milli(in) * 5 / 8;
     for (uint32_t i = 0; i < count; i++) {
         if (patients[i].width_milli > left && i > 0)
             continue;
