@@ -33,9 +33,9 @@ class Machine:
         self.data = self.above / "d"
         self.port = free_port()
 
-    def up(self, *args, code=0, port=None):
+    def up(self, *args, code=0, port=None, engine="fake"):
         return self.berth("up", "--data", self.data, "--listen", f"127.0.0.1:{port or self.port}",
-                          "--engine", "fake", *args, code=code)
+                          "--engine", engine, *args, code=code)
 
     def down(self, *args, code=0):
         return self.berth("down", "--data", self.data, *args, code=code)
@@ -318,3 +318,22 @@ def test_programs_that_others_cannot_reach(machine, berth):
     machine.down()
     machine.up()
     assert (machine.data / "bin/berthd").stat().st_ino == inode  # the same is not copied again
+
+
+def test_the_local_engine_comes_and_goes_without_a_trace(machine, berth):
+    machine.login(machine.up("-o", "json", engine="local"))
+    tag = json.loads((machine.data / "instance.json").read_text())["tag"]
+    node = json.loads(berth("node", "ls", "-o", "json").stdout)["items"][0]
+    assert node["ready"] and "place" in node["abilities"]
+    runner = machine.pid("berth-runner")
+    assert os.stat(f"/proc/{runner}").st_uid == 0
+    os.kill(runner, signal.SIGKILL)
+    assert json.loads(machine.up("-o", "json", engine="local").stdout)["started"] == ["berth-runner"]
+    berth("node", "ls")
+    runner = machine.pid("berth-runner")
+    machine.down()
+    assert not is_running(runner)
+    assert not [n for n in os.listdir("/sys/class/net") if n.startswith(f"b{tag}")]
+    assert not list(pathlib.Path("/sys/fs/cgroup").glob(f"**/berth-{tag}"))
+    assert str(machine.data) not in pathlib.Path("/proc/self/mountinfo").read_text()
+    assert not pathlib.Path(f"/run/berth-{tag}").exists()
