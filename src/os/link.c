@@ -125,7 +125,7 @@ int os_link_bridge(const char *name, uint32_t address, unsigned prefix, struct e
 }
 
 int os_link_veth(const char *name, const char *bridge, const char *peer, int netns_fd,
-                 struct err *err)
+                 const unsigned char mac[6], struct err *err)
 {
     cleanup(sock_freep) struct nl_sock *sock = NULL;
     int rc = sock_open(&sock, err);
@@ -135,13 +135,20 @@ int os_link_veth(const char *name, const char *bridge, const char *peer, int net
     struct rtnl_link *link = rtnl_link_veth_alloc();
     if (link == NULL)
         return err_set(err, BERR_NOMEM, "no memory for a network device");
+    struct nl_addr *hardware = nl_addr_build(AF_LLC, mac, 6);
+    if (hardware == NULL) {
+        rtnl_link_put(link);
+        return err_set(err, BERR_NOMEM, "no memory for a network device");
+    }
     struct rtnl_link *other = rtnl_link_veth_get_peer(link);
+    rtnl_link_set_addr(other, hardware);
     rtnl_link_set_name(link, name);
     rtnl_link_set_master(link, master);
     rtnl_link_set_flags(link, IFF_UP);
     rtnl_link_set_name(other, peer);
     rtnl_link_set_ns_fd(other, netns_fd);
     rc = rtnl_link_add(sock, link, NLM_F_CREATE | NLM_F_EXCL);
+    nl_addr_put(hardware);
     rtnl_link_put(other);
     rtnl_link_put(link);
     return rc < 0 ? fail(err, rc, "make the device", name) : 0;

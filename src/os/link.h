@@ -13,9 +13,10 @@
 bool os_link_exists(const char *name);
 /* Makes the bridge with its address and brings it up; one that is there is brought to that state. */
 int os_link_bridge(const char *name, uint32_t address, unsigned prefix, struct err *err);
-/* A pair: `name` here, a port of the bridge and up; `peer` in the namespace of netns_fd, down. */
+/* A pair: `name` here, a port of the bridge and up; `peer` in the namespace of netns_fd, down, with
+ * that hardware address. */
 int os_link_veth(const char *name, const char *bridge, const char *peer, int netns_fd,
-                 struct err *err);
+                 const unsigned char mac[6], struct err *err);
 /* Brings a device up with an address, and a default route when gateway is not 0. */
 int os_link_configure(const char *name, uint32_t address, unsigned prefix, uint32_t gateway,
                       struct err *err);

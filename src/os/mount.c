@@ -17,6 +17,7 @@
 int mount(const char *source, const char *target, const char *type, unsigned long flags,
           const void *data);
 #define OLD_MS_REC 16384ul
+#define OLD_MS_NODEV 4ul
 #define OLD_MS_SLAVE (1ul << 19)
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000
@@ -178,7 +179,7 @@ int os_mount_overlay(const char *lower, const char *upper, const char *work, con
                      upper, work);
     if (n < 0 || (size_t)n >= sizeof(options))
         return err_set(err, BERR_TOO_LARGE, "too many layers for one overlay");
-    if (mount("overlay", path, "overlay", 0, options) != 0)
+    if (mount("overlay", path, "overlay", OLD_MS_NODEV, options) != 0)
         return err_errno(err, errno, "cannot mount the overlay at %s", path);
     return 0;
 }

@@ -29,7 +29,7 @@ int os_mount_attrs(int mount_fd, unsigned attrs, struct err *err);
 /* Puts a detached mount at path. */
 int os_mount_attach(int mount_fd, int dir_fd, const char *path, struct err *err);
 
-/* overlay: lower is "top:…:bottom" as the kernel wants it; attached at path. */
+/* overlay, without devices: lower is "top:…:bottom" as the kernel wants it; attached at path. */
 int os_mount_overlay(const char *lower, const char *upper, const char *work, const char *path,
                      struct err *err);
 int os_mount_tmpfs(const char *path, const char *options, struct err *err);

@@ -14,11 +14,16 @@ struct progress {
     int rc;
 };
 
-/* A running task ends with the instance, so it is deleted like any other. */
-static bool remove_one(const struct record *rec, void *arg)
+/* Half-made tasks go; of the others the record stays, so that the next runner tells how they ended. */
+static bool clear_one(const struct record *found, void *arg)
 {
     struct progress *p = arg;
-    p->rc = task_undo(p->in, &rec->facts.key, p->err);
+    struct record rec = *found;
+    bool is_half = rec.facts.state == WIRE_TASK_PREPARING || rec.facts.state == WIRE_TASK_DELETING;
+    p->rc = is_half ? task_undo(p->in, &rec.facts.key, p->err)
+                    : task_release(p->in, &rec, p->err);
+    if (p->rc == 0 && !is_half)
+        p->rc = task_end_as_lost(p->in, &rec, "berth was taken down on this machine", p->err);
     return p->rc == 0;
 }
 
@@ -26,7 +31,7 @@ int clear_instance(const struct instance *in, struct err *err)
 {
     struct progress p = {.in = in, .err = err};
     char group[32];
-    int rc = tasks_each(in, remove_one, &p, err);
+    int rc = tasks_each(in, clear_one, &p, err);
     if (rc == 0)
         rc = p.rc;
     if (rc == 0)

@@ -1,4 +1,5 @@
-/* clear: takes an instance down — every task, network and cgroup of it; data stays. `berth down`. */
+/* clear: takes an instance down — every process, network, cgroup and mount of it;
+ * data stays, and what is known of each task: those that ran have ended with the reason. `berth down`. */
 #ifndef BERTH_RUNNER_CLEAR_H
 #define BERTH_RUNNER_CLEAR_H
 

@@ -22,7 +22,7 @@ static const char *const refused[] = {
     "acct", "nfsservctl", "uselib", "ustat", "sysfs", "_sysctl", "vm86", "vm86old", "lookup_dcookie",
     /* keys, tracing, filters: a history of holes */
     "add_key", "request_key", "keyctl", "bpf", "perf_event_open", "userfaultfd", "kcmp",
-    "process_vm_writev", "fanotify_init", "io_uring_setup", "io_uring_enter", "io_uring_register",
+    "fanotify_init", "io_uring_setup", "io_uring_enter", "io_uring_register",
     /* the machine's time, place and memory policy */
     "settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "stime", "vhangup",
     "move_pages", "migrate_pages",

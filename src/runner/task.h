@@ -14,7 +14,12 @@
 #include "runner/work.h"
 
 int64_t task_now_ms(void);
+/* Kills what runs and gives back all but the record and the log. */
+int task_release(const struct instance *in, const struct record *rec, struct err *err);
 int task_undo(const struct instance *in, const struct wire_key *key, struct err *err);
+/* Writes down that the task ended because of `text`: RUNNING or CREATED become ENDED. */
+int task_end_as_lost(const struct instance *in, struct record *rec, const char *text,
+                     struct err *err);
 /* conmon is gone, or the machine was restarted: writes down how the task ended. */
 work_fn work_task_end;
 /* The record says RUNNING but berth-init was never let go: does it. */

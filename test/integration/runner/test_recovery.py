@@ -86,6 +86,31 @@ def test_a_reboot_is_known(runner, client):
     assert runner.remains() == []
 
 
+def test_clear(runner, client):
+    """The instance is taken down: nothing stays on the machine, and it is known what became of all."""
+    base = runner.net(client)["network"].rsplit(".", 1)[0]
+    ended, running, created = [runner.order(c, address=f"{base}.{i + 2}") for i, c in
+                               enumerate(["exit 3", "sleep 1000", "true"])]
+    runner.run(client, ended)
+    for order in [running, created]:
+        client.ask("task-create", **order)
+    client.ask("task-start", key=running["key"])
+    runner.clear()
+    assert runner.remains(records=False) == []
+    assert not [n for n in os.listdir("/sys/class/net") if runner.tag in n]
+    assert not pathlib.Path(f"/run/berth-{runner.tag}").exists()
+    runner.start()
+    client = runner.client()
+    facts = {runner.name(t["key"]): t for t in client.list()}
+    assert facts[runner.name(ended["key"])]["exit_code"] == 3
+    for order in [running, created]:
+        task = facts[runner.name(order["key"])]
+        assert task["state"] == "ended" and task["failure"] == "node" and "taken down" in task["text"]
+        client.ask("task-delete", key=order["key"])
+    client.ask("task-delete", key=ended["key"])
+    assert client.list() == [] and runner.remains() == []
+
+
 def test_fence(runner, client):
     key = runner.key()
     workload = key["workload"]
