@@ -62,7 +62,8 @@ static void child_exec(const struct instance *in, struct paths *p, int report, i
         from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 16); /* out of the way of the numbers wanted */
     for (int i = 0; i < (int)ARRAY_LEN(from); i++)
         dup2(from[i], i);
-    execve(CONMON, argv, env);
+    if (chdir(p->bundle) == 0) /* conmon leaves a file "oom" where it is */
+        execve(CONMON, argv, env);
     _exit(127);
 }
 
