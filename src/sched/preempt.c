@@ -20,12 +20,9 @@ static bool may_go(const struct pass *p, uint32_t running, const struct rank *ra
         return true;
     if (p->in->now_ms - r->started_ms < p->in->policy->min_run_ms)
         return false;
-    if (p->in->queue_count > 0 && r->queue != queue) {
-        if (queues_is_owed(&p->queues, r->queue, &nothing))
-            return false; /* what a queue holds within its guarantee is only for itself to shift */
-        if (is_owed)
-            return true;
-    }
+    /* What a queue holds within its guarantee is only for itself to shift. */
+    if (p->in->queue_count > 0 && r->queue != queue)
+        return is_owed && !queues_is_owed(&p->queues, r->queue, &nothing);
     if (!r->preemptible)
         return false;
     return rank_compare(&p->running_ranks[running], rank) > 0;
