@@ -1,5 +1,5 @@
 /* What is free, node by node, and the groups of nodes in the same condition. */
-#include "sched/internal.h"
+#include "sched/cluster.h"
 
 #include <string.h>
 
@@ -281,8 +281,7 @@ static uint32_t find_class(struct cluster *c, const struct sched_input *in, uint
         if (is_same_class(c, &c->classes[i], &want, n))
             return i;
     }
-    struct cl_class *classes =
-        grow(c, c->classes, c->class_count, &c->class_cap, sizeof(*classes));
+    struct cl_class *classes = grow(c, c->classes, c->class_count, &c->class_cap, sizeof(*classes));
     if (classes == NULL)
         return SCHED_NONE;
     c->classes = classes;
@@ -310,8 +309,8 @@ static bool add_node(struct cluster *c, const struct sched_input *in, const stru
     struct cl_state s = {
         .class_id = find_class(c, in, n, view),
         .cpu_free = node->cpu_milli - (is_empty ? 0 : node->cpu_used_milli),
-        .memory_free = (int64_t)node->memory_bytes -
-                       (is_empty ? 0 : (int64_t)node->memory_used_bytes),
+        .memory_free =
+            (int64_t)node->memory_bytes - (is_empty ? 0 : (int64_t)node->memory_used_bytes),
         .disk_free = (int64_t)node->disk_bytes - (is_empty ? 0 : (int64_t)node->disk_used_bytes),
         .gpus = gpus,
     };

@@ -1,5 +1,5 @@
 /* Why work can't start now: one dominant reason, and what would let it start. */
-#include "sched/internal.h"
+#include "sched/pass.h"
 
 #include <string.h>
 #include "base/units.h"
@@ -30,10 +30,8 @@ static const char *amounts(struct pass *p, int64_t cpu_milli, int64_t memory_byt
         bytes &= ~((1ull << 30) - 1);
     units_format_bytes(memory, bytes);
     if (cpu % 10 == 0)
-        return say(p, "%lld %s, %s", (long long)(cpu / 10),
-                            cpu == 10 ? "core" : "cores", memory);
-    return say(p, "%lld.%lld cores, %s", (long long)(cpu / 10), (long long)(cpu % 10),
-                        memory);
+        return say(p, "%lld %s, %s", (long long)(cpu / 10), cpu == 10 ? "core" : "cores", memory);
+    return say(p, "%lld.%lld cores, %s", (long long)(cpu / 10), (long long)(cpu % 10), memory);
 }
 
 static const char *model_name(const struct sched_input *in, uint32_t model)
@@ -60,8 +58,8 @@ static const char *gpus_asked(struct pass *p, const struct sched_role *role, con
 {
     char count[UNITS_TEXT_MAX];
     units_format_gpu(count, role->gpu_milli);
-    return say(p, "%s %sGPU%s%s", count, free_word,
-                        role->gpu_milli > 1000 ? "s" : "", of_models(p, role));
+    return say(p, "%s %sGPU%s%s", count, free_word, role->gpu_milli > 1000 ? "s" : "",
+               of_models(p, role));
 }
 
 static const char *node_name(const struct pass *p, uint32_t node)
@@ -73,14 +71,14 @@ static const char *node_name(const struct pass *p, uint32_t node)
 /* ---- looking for the lack ---- */
 
 struct look {
-    uint32_t fitting;       /* tasks that fit, each for itself */
-    uint32_t best_gpus;     /* largest block of free GPUs of the right kind, and where */
-    int64_t best_share;     /* largest free part of one */
+    uint32_t fitting;   /* tasks that fit, each for itself */
+    uint32_t best_gpus; /* largest block of free GPUs of the right kind, and where */
+    int64_t best_share; /* largest free part of one */
     uint32_t best_gpu_node;
-    int64_t best_disk;      /* most on any node that could hold it */
+    int64_t best_disk;             /* most on any node that could hold it */
     int64_t best_cpu, best_memory; /* of the node with most room among those with the GPUs */
     uint32_t best_cpu_node;
-    bool is_headroom;       /* room there would be, but it is kept for GPUs */
+    bool is_headroom; /* room there would be, but it is kept for GPUs */
 };
 
 static uint32_t tasks_in_state(const struct need *need, const struct cluster *c,
@@ -156,17 +154,17 @@ static void say_busy_gpus(struct pass *p, struct kind *kind, const struct sched_
 {
     char share[UNITS_TEXT_MAX];
     if (role->gpu_milli >= 1000)
-        kind->reason = say(p, "no node has %s: the largest free block is %u on %s",
-                                    gpus_asked(p, role, "free "), look->best_gpus,
-                                    node_name(p, look->best_gpu_node));
+        kind->reason =
+            say(p, "no node has %s: the largest free block is %u on %s",
+                gpus_asked(p, role, "free "), look->best_gpus, node_name(p, look->best_gpu_node));
     else
-        kind->reason = say(
-            p, "no GPU%s has %lld/1000 free: the most is %s on %s", of_models(p, role),
-            (long long)role->gpu_milli, units_format_gpu(share, look->best_share),
-            node_name(p, look->best_gpu_node));
+        kind->reason =
+            say(p, "no GPU%s has %lld/1000 free: the most is %s on %s", of_models(p, role),
+                (long long)role->gpu_milli, units_format_gpu(share, look->best_share),
+                node_name(p, look->best_gpu_node));
     if (role->gpu_milli >= 2000 && look->best_gpus > 0)
         kind->remedy = say(p, "with %u GPU%s it could start now", look->best_gpus,
-                                    look->best_gpus == 1 ? "" : "s");
+                           look->best_gpus == 1 ? "" : "s");
 }
 
 static void say_no_room(struct pass *p, struct kind *kind, const struct sched_role *role,
@@ -179,30 +177,25 @@ static void say_no_room(struct pass *p, struct kind *kind, const struct sched_ro
         kind->reason = "nodes with GPUs have room, but keep it for GPU work";
         kind->remedy = "a node without GPUs would take it";
     } else if (role->count > 1 && look->fitting > 0) {
-        kind->reason = say(
-            p, "all %u tasks must start at once, and there is room for %u now%s%s",
-            role->count, look->fitting, gpus > 0 ? " of " : "",
-            gpus > 0 ? gpus_asked(p, role, "") : "");
-        kind->remedy =
-            say(p, "with %u replicas it could start now", look->fitting);
+        kind->reason =
+            say(p, "all %u tasks must start at once, and there is room for %u now%s%s", role->count,
+                look->fitting, gpus > 0 ? " of " : "", gpus > 0 ? gpus_asked(p, role, "") : "");
+        kind->remedy = say(p, "with %u replicas it could start now", look->fitting);
     } else if (gpus > 0 && !has_gpus && look->best_gpu_node != SCHED_NONE) {
         say_busy_gpus(p, kind, role, look);
     } else if (look->best_disk < (int64_t)role->disk_bytes) {
         char asked[UNITS_TEXT_MAX], there[UNITS_TEXT_MAX];
         kind->reason = say(p, "no node has %s of free disk: the most is %s",
-                                    units_human_bytes(asked, role->disk_bytes),
-                                    units_human_bytes(there, (uint64_t)look->best_disk));
+                           units_human_bytes(asked, role->disk_bytes),
+                           units_human_bytes(there, (uint64_t)look->best_disk));
     } else if (has_gpus) {
-        kind->reason = say(
-            p, "no node%s has %s free: the most is %s on %s",
-            gpus > 0 ? " with free GPUs" : "",
-            amounts(p, role->cpu_milli, (int64_t)role->memory_bytes),
-            amounts(p, look->best_cpu, look->best_memory),
-            node_name(p, look->best_cpu_node));
+        kind->reason =
+            say(p, "no node%s has %s free: the most is %s on %s", gpus > 0 ? " with free GPUs" : "",
+                amounts(p, role->cpu_milli, (int64_t)role->memory_bytes),
+                amounts(p, look->best_cpu, look->best_memory), node_name(p, look->best_cpu_node));
         if (look->best_cpu > 0 && look->best_memory > 0)
             kind->remedy =
-                say(p, "with %s it could start now",
-                             amounts(p, look->best_cpu, look->best_memory));
+                say(p, "with %s it could start now", amounts(p, look->best_cpu, look->best_memory));
     }
 }
 
@@ -224,10 +217,9 @@ static bool say_resources(struct pass *p, struct kind *kind)
     }
     if (shape->node != SCHED_NONE && shape->node < p->in->node_count) {
         const struct cl_state *s = cluster_state(&p->now, shape->node);
-        kind->reason = say(
-            p, "%s has no room for it: %s and %u GPUs are free there",
-            node_name(p, shape->node), amounts(p, s->cpu_free, s->memory_free),
-            s->whole_free);
+        kind->reason =
+            say(p, "%s has no room for it: %s and %u GPUs are free there",
+                node_name(p, shape->node), amounts(p, s->cpu_free, s->memory_free), s->whole_free);
         kind->remedy = "it names a node; without that it could run elsewhere";
     }
     return kind->reason != NULL;
@@ -253,9 +245,9 @@ static struct largest find_largest(const struct pass *p, const struct sched_role
         for (uint32_t m = 0; m < role->model_count; m++)
             is_right = is_right || (node->gpu_count > 0 && role->models[m] == node->model);
         most.has_gpus = most.has_gpus || node->gpu_count > 0;
-        bool is_larger = node->cpu_milli > most.cpu_milli ||
-                         (node->cpu_milli == most.cpu_milli &&
-                          (int64_t)node->memory_bytes > most.memory_bytes);
+        bool is_larger =
+            node->cpu_milli > most.cpu_milli ||
+            (node->cpu_milli == most.cpu_milli && (int64_t)node->memory_bytes > most.memory_bytes);
         if (is_larger && (role->gpu_milli <= 0 || (is_right && node->gpu_count > 0))) {
             most.cpu_milli = node->cpu_milli;
             most.memory_bytes = (int64_t)node->memory_bytes;
@@ -284,22 +276,21 @@ static const char *never_words(struct pass *p, const struct sched_role *role)
     if (gpus > 0 && most.gpus == 0)
         return say(p, "no node has a GPU%s", of_models(p, role));
     if (gpus > most.gpus)
-        return say(p, "no node has %s: the largest has %u (%s)",
-                            gpus_asked(p, role, ""), most.gpus, node_name(p, most.gpu_node));
+        return say(p, "no node has %s: the largest has %u (%s)", gpus_asked(p, role, ""), most.gpus,
+                   node_name(p, most.gpu_node));
     if (gpus > 0 && role->gpu_memory_min_bytes > most.gpu_memory_bytes)
-        return say(p, "no GPU%s has %s of memory: the largest has %s",
-                            of_models(p, role),
-                            units_format_bytes(asked, role->gpu_memory_min_bytes),
-                            units_format_bytes(there, most.gpu_memory_bytes));
+        return say(p, "no GPU%s has %s of memory: the largest has %s", of_models(p, role),
+                   units_format_bytes(asked, role->gpu_memory_min_bytes),
+                   units_format_bytes(there, most.gpu_memory_bytes));
     if (role->cpu_milli > most.cpu_milli || (int64_t)role->memory_bytes > most.memory_bytes)
         return say(p, "no node%s has %s: the largest node has %s",
-                            gpus > 0 ? " with such GPUs" : "",
-                            amounts(p, role->cpu_milli, (int64_t)role->memory_bytes),
-                            amounts(p, most.cpu_milli, most.memory_bytes));
+                   gpus > 0 ? " with such GPUs" : "",
+                   amounts(p, role->cpu_milli, (int64_t)role->memory_bytes),
+                   amounts(p, most.cpu_milli, most.memory_bytes));
     if (role->disk_bytes > most.disk_bytes)
         return say(p, "no node has %s of disk: the largest has %s",
-                            units_human_bytes(asked, role->disk_bytes),
-                            units_human_bytes(there, most.disk_bytes));
+                   units_human_bytes(asked, role->disk_bytes),
+                   units_human_bytes(there, most.disk_bytes));
     return NULL;
 }
 
@@ -314,12 +305,11 @@ static bool say_impossible(struct pass *p, struct kind *kind)
     for (uint32_t r = 0; r < shape->role_count && kind->reason == NULL; r++)
         kind->reason = never_words(p, &shape->roles[r]);
     if (kind->reason == NULL && shape->node != SCHED_NONE)
-        kind->reason = say(p, "%s could never hold it",
-                                    node_name(p, shape->node));
+        kind->reason = say(p, "%s could never hold it", node_name(p, shape->node));
     if (kind->reason == NULL && shape->together_hard) {
         static const char *const levels[SCHED_LEVELS] = {"host", "rack", "room", "site"};
         kind->reason = say(p, "no %s could ever hold all its tasks",
-                                    levels[shape->together < 0 ? 0 : shape->together]);
+                           levels[shape->together < 0 ? 0 : shape->together]);
     }
     for (uint32_t r = 0; r < shape->role_count && kind->reason == NULL; r++) {
         const struct sched_role *role = &shape->roles[r];
@@ -329,9 +319,8 @@ static bool say_impossible(struct pass *p, struct kind *kind)
             return false;
         struct look look = look_around(need, &p->empty_all);
         if (look.fitting < role->count)
-            kind->reason = say(p,
-                                        "all nodes together have room for %u of its %u tasks",
-                                        look.fitting, role->count);
+            kind->reason = say(p, "all nodes together have room for %u of its %u tasks",
+                               look.fitting, role->count);
     }
     if (kind->reason == NULL)
         kind->reason = "no set of nodes could hold all its tasks";

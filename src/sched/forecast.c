@@ -3,13 +3,13 @@
  * learned run time says; who waits starts in order as soon as enough has ended. The answer is as
  * good as what is known about run times, so it always comes with a range.
  */
-#include "sched/internal.h"
+#include "sched/pass.h"
 
 #include <stdlib.h>
 
-#define LOOK_AT_MOST 1000           /* waiting work; those behind are extrapolated */
-#define OVERDUE_MS (60ll * 1000)    /* work that should have ended by now */
-#define PREEMPT_MS (60ll * 1000)
+#define LOOK_AT_MOST 1000          /* waiting work; those behind are extrapolated */
+#define OVERDUE_MS   (60ll * 1000) /* work that should have ended by now */
+#define PREEMPT_MS   (60ll * 1000)
 
 struct ending {
     int64_t time_ms, gpu_milli, cpu_milli;
@@ -82,7 +82,8 @@ static bool begin(struct pass *p, struct forecast *f)
     if (f->heap == NULL)
         return false;
     f->time_ms = in->now_ms;
-    for (uint32_t i = 0; i < p->now.alive_count; i++) { /* what started in this pass is off already */
+    for (uint32_t i = 0; i < p->now.alive_count;
+         i++) { /* what started in this pass is off already */
         const struct cl_state *s = &p->now.states[p->now.alive[i]];
         if (!p->now.classes[s->class_id].usable)
             continue;

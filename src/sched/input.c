@@ -1,12 +1,12 @@
 /* Inputs that contradict themselves are errors of the caller; odd requests are users' and are held. */
-#include "sched/internal.h"
+#include "sched/pass.h"
 
 #include <string.h>
 #include "base/units.h"
 
-#define MILLI_MAX (1ll << 40)
+#define MILLI_MAX  (1ll << 40)
 #define AMOUNT_MAX (1ull << 50) /* bytes: sums over all tasks stay far from overflow */
-#define TASKS_MAX LIMIT_TASKS_PER_ATTEMPT
+#define TASKS_MAX  LIMIT_TASKS_PER_ATTEMPT
 
 /* ---- nodes and what runs on them ---- */
 
@@ -81,13 +81,15 @@ static int check_running(const struct sched_input *in, uint32_t index, const uin
             const struct sched_node *node = &in->nodes[slot->node];
             uint32_t position = node_gpu_position(node, slot->gpus[g]);
             if (position == SCHED_NONE)
-                return err_set(err, BERR_INVALID, "running %u holds GPU %u of node %u, which is "
-                               "not there", index, slot->gpus[g], slot->node);
+                return err_set(err, BERR_INVALID,
+                               "running %u holds GPU %u of node %u, which is "
+                               "not there",
+                               index, slot->gpus[g], slot->node);
             int32_t *milli = &held[at[slot->node] + position];
             *milli += (int32_t)slot->gpu_milli;
             if (*milli > 1000)
-                return err_set(err, BERR_INVALID, "GPU %u of node %u is held twice",
-                               slot->gpus[g], slot->node);
+                return err_set(err, BERR_INVALID, "GPU %u of node %u is held twice", slot->gpus[g],
+                               slot->node);
         }
     }
     return rc;
@@ -170,8 +172,10 @@ static const char *role_fault(const struct sched_role *role, struct arena *arena
         role->memory_bytes > AMOUNT_MAX || role->disk_bytes > AMOUNT_MAX)
         return "it asks for more than any machine can have";
     if (role->gpu_milli > 1000 && role->gpu_milli % 1000 != 0)
-        return arena == NULL ? "" : arena_printf(arena, "more than one GPU must be a whole number, not %s",
-                            units_format_gpu(text, role->gpu_milli));
+        return arena == NULL
+                   ? ""
+                   : arena_printf(arena, "more than one GPU must be a whole number, not %s",
+                                  units_format_gpu(text, role->gpu_milli));
     return NULL;
 }
 
@@ -179,8 +183,9 @@ const char *shape_fault(const struct sched_shape *shape, struct arena *arena)
 {
     uint64_t tasks = 0;
     if (shape->role_count > SHAPE_ROLES_MAX)
-        return arena == NULL ? "" : arena_printf(arena, "it has %u roles, at most %d are possible", shape->role_count,
-                            SHAPE_ROLES_MAX);
+        return arena == NULL ? ""
+                             : arena_printf(arena, "it has %u roles, at most %d are possible",
+                                            shape->role_count, SHAPE_ROLES_MAX);
     for (uint32_t r = 0; r < shape->role_count; r++) {
         const char *fault = role_fault(&shape->roles[r], arena);
         if (fault != NULL)
@@ -190,8 +195,9 @@ const char *shape_fault(const struct sched_shape *shape, struct arena *arena)
     if (tasks == 0)
         return "it has no tasks";
     if (tasks > TASKS_MAX)
-        return arena == NULL ? "" : arena_printf(arena, "it has %llu tasks, at most %d are possible",
-                            (unsigned long long)tasks, TASKS_MAX);
+        return arena == NULL ? ""
+                             : arena_printf(arena, "it has %llu tasks, at most %d are possible",
+                                            (unsigned long long)tasks, TASKS_MAX);
     return NULL;
 }
 

@@ -1,5 +1,5 @@
 /* Waiting work sorted into kinds of the same shape. */
-#include "sched/internal.h"
+#include "sched/pass.h"
 
 struct table {
     uint32_t *slots; /* 0: empty, else kind + 1 */
@@ -48,8 +48,8 @@ bool kinds_fill(struct pass *p)
         uint64_t hash = shape_hash(shape);
         uint32_t *slot = find_slot(p, &t, shape, hash);
         if (*slot == 0) {
-            p->kinds[p->kind_count] = (struct kind){
-                .shape = shape, .hash = hash, .fault = shape_fault(shape, p->arena)};
+            p->kinds[p->kind_count] =
+                (struct kind){.shape = shape, .hash = hash, .fault = shape_fault(shape, p->arena)};
             *slot = ++p->kind_count;
         }
         p->kind_of[i] = *slot - 1;

@@ -10,7 +10,7 @@
  *
  * Whole numbers only: the same answer on every machine.
  */
-#include "sched/internal.h"
+#include "sched/cluster.h"
 
 #include <string.h>
 #include "base/rand.h"

@@ -44,8 +44,8 @@ void sched_plan_print(const struct sched_input *in, const struct sched_plan *pla
         if (h->remedy != NULL)
             buf_printf(out, " (%s)", h->remedy);
         if (h->eta_ms != 0)
-            buf_printf(out, " eta %lld..%lld..%lld", (long long)h->eta_low_ms,
-                       (long long)h->eta_ms, (long long)h->eta_high_ms);
+            buf_printf(out, " eta %lld..%lld..%lld", (long long)h->eta_low_ms, (long long)h->eta_ms,
+                       (long long)h->eta_high_ms);
         buf_putc(out, '\n');
     }
     if (plan->wake_ms != 0)

@@ -1,5 +1,5 @@
 /* Distinct requests, each once, with what was found out about them. */
-#include "sched/internal.h"
+#include "sched/cluster.h"
 
 #include <string.h>
 
@@ -68,8 +68,8 @@ static bool is_same_need(const struct need *need, uint64_t hash, const struct sc
            have->disk_bytes == role->disk_bytes && have->gpu_milli == role->gpu_milli &&
            have->gpu_memory_min_bytes == role->gpu_memory_min_bytes &&
            have->model_count == role->model_count &&
-           (role->model_count == 0 || memcmp(have->models, role->models,
-                                             role->model_count * sizeof(*role->models)) == 0);
+           (role->model_count == 0 ||
+            memcmp(have->models, role->models, role->model_count * sizeof(*role->models)) == 0);
 }
 
 static bool grow_slots(struct needs *needs)
@@ -132,8 +132,8 @@ struct need *needs_get(struct needs *needs, const struct cluster *c, const struc
     return need;
 }
 
-bool needs_add_demand(struct needs *needs, const struct cluster *c,
-                      const struct sched_shape *shape, uint64_t weight)
+bool needs_add_demand(struct needs *needs, const struct cluster *c, const struct sched_shape *shape,
+                      uint64_t weight)
 {
     for (uint32_t r = 0; r < shape->role_count; r++) {
         const struct sched_role *role = &shape->roles[r];

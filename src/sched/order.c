@@ -5,7 +5,7 @@
  * swapped for a trifle: least attained service (Nuyens and Wierman 2008) in the discrete form of
  * Tiresias (Gu et al., NSDI 2019). It needs no run times, which users don't know.
  */
-#include "sched/internal.h"
+#include "sched/pass.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -84,15 +84,14 @@ static uint32_t find_patients(const struct sched_input *in, struct rank *waiting
     uint32_t count = 0;
     for (uint32_t i = 0; i < in->running_count; i++) {
         if (in->running[i].waited_ms > bound && shape_fault(in->running[i].shape, NULL) == NULL)
-            ret[count++] =
-                (struct patient){&running[i], width_milli(in->running[i].shape), i};
+            ret[count++] = (struct patient){&running[i], width_milli(in->running[i].shape), i};
     }
     for (uint32_t i = 0; i < in->waiting_count; i++) {
         const struct sched_waiting *w = &in->waiting[i];
         int64_t since = w->queued_ms == 0 ? w->submitted_ms : w->queued_ms;
         if (w->waited_ms + in->now_ms - since > bound && shape_fault(w->shape, NULL) == NULL)
-            ret[count++] = (struct patient){&waiting[i], width_milli(w->shape),
-                                            in->running_count + i};
+            ret[count++] =
+                (struct patient){&waiting[i], width_milli(w->shape), in->running_count + i};
     }
     return count;
 }

@@ -1,5 +1,5 @@
 /* Room for a whole gang or for nothing. */
-#include "sched/internal.h"
+#include "sched/cluster.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,8 +55,7 @@ static uint32_t search_nodes(struct placer *p, struct need *need, uint32_t role)
     for (uint32_t i = 0; i < count; i++) {
         uint32_t node = p->nodes == NULL ? i : p->nodes[i];
         int64_t score = need_score(p->needs, need, p->c, p->c->state_of[node]);
-        if (score >= best_score ||
-            (p->shape->roles[role].apart && has_task_of_role(p, node, role)))
+        if (score >= best_score || (p->shape->roles[role].apart && has_task_of_role(p, node, role)))
             continue;
         best_score = score;
         best = node;
@@ -67,8 +66,8 @@ static uint32_t search_nodes(struct placer *p, struct need *need, uint32_t role)
 static int place_task(struct placer *p, struct need *need, uint32_t role)
 {
     bool is_apart = p->shape->roles[role].apart && p->shape->roles[role].count > 1;
-    uint32_t node = p->nodes != NULL || is_apart ? search_nodes(p, need, role)
-                                                 : search_states(p, need);
+    uint32_t node =
+        p->nodes != NULL || is_apart ? search_nodes(p, need, role) : search_states(p, need);
     if (node == SCHED_NONE)
         return PLACE_NO;
     uint32_t gpu_count = role_gpu_count(need->role);
@@ -183,8 +182,8 @@ static uint32_t collect_hosts(struct placer *p, const struct total *t, struct ca
         if (!p->c->classes[s->class_id].usable || !is_enough(s, t) ||
             (p->site != SCHED_NONE && p->c->classes[s->class_id].site != p->site))
             continue;
-        out[count++] = (struct candidate){s->gpu_free_milli, s->cpu_free,
-                                          cluster_first(p->c, p->c->alive[i])};
+        out[count++] =
+            (struct candidate){s->gpu_free_milli, s->cpu_free, cluster_first(p->c, p->c->alive[i])};
     }
     return count;
 }
@@ -221,8 +220,7 @@ static int place_within(struct placer *p, int level)
     struct total t = total_of(p->shape);
     if (list == NULL)
         return PLACE_SHORT;
-    uint32_t count =
-        level == 0 ? collect_hosts(p, &t, list) : collect_domains(p, level, &t, list);
+    uint32_t count = level == 0 ? collect_hosts(p, &t, list) : collect_domains(p, level, &t, list);
     qsort(list, count, sizeof(*list), compare_candidates);
     int result = PLACE_NO;
     for (uint32_t i = 0; i < count && result == PLACE_NO; i++) {

@@ -13,8 +13,8 @@
 struct sched_placer;
 
 /* in: nodes, models and policy; nothing else of it is looked at. It must outlive the placer. */
-int sched_placer_new(const struct sched_input *in, struct arena *arena,
-                     struct sched_placer **ret, struct err *err);
+int sched_placer_new(const struct sched_input *in, struct arena *arena, struct sched_placer **ret,
+                     struct err *err);
 /* Demand that usually comes: `weight` gangs of this shape, which must outlive the placer. All
  * before the first placement. */
 int sched_placer_expect(struct sched_placer *p, const struct sched_shape *shape, uint64_t weight,

@@ -1,7 +1,7 @@
 /* The placement of sched_run, one gang at a time. */
 #include "sched/place.h"
 
-#include "sched/internal.h"
+#include "sched/pass.h"
 
 struct sched_placer {
     struct arena *arena;
@@ -15,8 +15,8 @@ static int nomem(struct err *err)
     return err_set(err, BERR_NOMEM, "out of memory while placing");
 }
 
-int sched_placer_new(const struct sched_input *in, struct arena *arena,
-                     struct sched_placer **ret, struct err *err)
+int sched_placer_new(const struct sched_input *in, struct arena *arena, struct sched_placer **ret,
+                     struct err *err)
 {
     struct held held;
     struct sched_input nodes_only = *in;

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include "base/str.h"
 
-#define MINUTE_MS (60ll * 1000)
-#define DAY_MS (24 * 60 * MINUTE_MS)
+#define MINUTE_MS  (60ll * 1000)
+#define DAY_MS     (24 * 60 * MINUTE_MS)
 #define QUEUES_MAX 4096
 
 struct amount_text { /* -1: not written */
@@ -90,8 +90,8 @@ static const struct js_field file_fields[] = {
     {"order", JS_ENUM, AT(order), .names = order_names, .doc = "fifo or fair"},
     {"skip", JS_BOOL, AT(skip), .doc = "work that fits may pass work that does not"},
     {"preempt", JS_BOOL, AT(preempt), .doc = "stop work that allows it, or is over its guarantee"},
-    {"min_run", JS_DURATION, AT(min_run_ms), .max = 30 * DAY_MS,
-     .doc = "nobody is stopped before", .example = "\"10m\""},
+    {"min_run", JS_DURATION, AT(min_run_ms), .max = 30 * DAY_MS, .doc = "nobody is stopped before",
+     .example = "\"10m\""},
     {"preempt_cost", JS_DURATION, AT(preempt_cost_ms), .max = DAY_MS,
      .doc = "what a stop costs beside lost work"},
     {"half_life", JS_DURATION, AT(half_life_ms), .min = MINUTE_MS, .max = 3650 * DAY_MS,
@@ -105,8 +105,8 @@ static const struct js_field file_fields[] = {
     {"queues", JS_OBJECTS, AT(queues), .max = QUEUES_MAX, .sub = &queue_table,
      .doc = "by name; absent: one queue without bounds"},
 };
-const struct js_table sched_policy_file_table = JS_TABLE("SchedulerPolicy", struct file_text,
-                                                         file_fields);
+const struct js_table sched_policy_file_table =
+    JS_TABLE("SchedulerPolicy", struct file_text, file_fields);
 
 /* ---- queues ---- */
 
@@ -144,14 +144,13 @@ static struct sched_amount amount_of(const struct amount_text *text, int64_t oth
 {
     return (struct sched_amount){
         .cpu_milli = text->cpu_milli < 0 ? otherwise : text->cpu_milli,
-        .memory_bytes =
-            text->memory_bytes == UINT64_MAX ? otherwise : (int64_t)text->memory_bytes,
+        .memory_bytes = text->memory_bytes == UINT64_MAX ? otherwise : (int64_t)text->memory_bytes,
         .gpu_milli = text->gpu_milli < 0 ? otherwise : text->gpu_milli,
     };
 }
 
-static int fill_queues(const struct js_doc *doc, const struct file_text *file,
-                       struct arena *arena, struct sched_policy_file *ret, struct err *err)
+static int fill_queues(const struct js_doc *doc, const struct file_text *file, struct arena *arena,
+                       struct sched_policy_file *ret, struct err *err)
 {
     ret->queue_count = (uint32_t)file->queues.len;
     ret->queues = arena_array(arena, file->queues.len, sizeof(*ret->queues));

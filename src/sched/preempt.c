@@ -4,7 +4,7 @@
  * before its minimum run time. Victims are few and cheap: on one node where one is enough; a gang
  * goes as a whole.
  */
-#include "sched/internal.h"
+#include "sched/pass.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -67,8 +67,7 @@ static bool is_still_free(const struct pass *p, uint32_t running)
             s->disk_free < (int64_t)role->disk_bytes || r->slot_count > 1)
             return false;
         for (uint32_t g = 0; g < slot->gpu_count; g++) {
-            uint32_t position =
-                node_gpu_position(&p->in->nodes[slot->node], slot->gpus[g]);
+            uint32_t position = node_gpu_position(&p->in->nodes[slot->node], slot->gpus[g]);
             if (s->gpus[position] < slot->gpu_milli)
                 return false;
         }
@@ -112,7 +111,7 @@ struct node_plan {
     int64_t gpu_milli, cpu, memory; /* free with the victims gone */
     uint32_t whole;
     uint32_t count, victims; /* all, and those who are not leaving anyway */
-    int64_t worst; /* level of the best ranked victim: larger is better */
+    int64_t worst;           /* level of the best ranked victim: larger is better */
     bool is_enough;
 };
 
@@ -130,8 +129,8 @@ static uint32_t choose_node(struct pass *p, struct need *need, const uint32_t *c
     const struct sched_role *role = need->role;
     for (uint32_t n = 0; n < p->in->node_count; n++) {
         const struct cl_state *s = cluster_state(&p->now, n);
-        plans[n] = (struct node_plan){.cpu = s->cpu_free, .memory = s->memory_free,
-                                      .whole = s->whole_free};
+        plans[n] = (struct node_plan){
+            .cpu = s->cpu_free, .memory = s->memory_free, .whole = s->whole_free};
     }
     uint32_t best = SCHED_NONE;
     for (uint32_t i = 0; i < count; i++) {
@@ -198,8 +197,7 @@ static int on_one_node(struct pass *p, const struct sched_waiting *w, const uint
                        uint32_t count, struct placement *ret)
 {
     const struct sched_shape *shape = w->shape;
-    struct need *need =
-        needs_get(&p->needs, &p->now, &shape->roles[0], shape->pool, shape->site);
+    struct need *need = needs_get(&p->needs, &p->now, &shape->roles[0], shape->pool, shape->site);
     struct node_plan *plans = arena_array(p->arena, p->in->node_count, sizeof(*plans));
     if (need == NULL || plans == NULL)
         return -1;

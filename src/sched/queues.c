@@ -1,5 +1,5 @@
 /* The queue tree: limits, guarantees, and whose turn it is. */
-#include "sched/internal.h"
+#include "sched/pass.h"
 
 #include "base/units.h"
 
@@ -200,8 +200,8 @@ static bool is_within(const struct queue_use *use, const struct sched_amount *g,
     int64_t gpu = use->gpu_milli + ask->gpu_milli, cpu = use->cpu_milli + ask->cpu_milli;
     int64_t memory = use->memory_bytes + ask->memory_bytes;
     if (g->gpu_milli > 0) /* GPU work is counted in GPUs; its CPU and memory come with them */
-        return gpu <= g->gpu_milli && (ask->gpu_milli > 0 || cpu <= g->cpu_milli ||
-                                       g->cpu_milli <= 0);
+        return gpu <= g->gpu_milli &&
+               (ask->gpu_milli > 0 || cpu <= g->cpu_milli || g->cpu_milli <= 0);
     return g->cpu_milli > 0 && cpu <= g->cpu_milli && ask->gpu_milli == 0 &&
            (g->memory_bytes <= 0 || memory <= g->memory_bytes);
 }

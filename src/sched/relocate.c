@@ -3,7 +3,7 @@
  * node is free as a whole, small work is moved: it is stopped here and starts at once elsewhere,
  * since it is served first. Without this, large work starves behind small work that nobody may stop.
  */
-#include "sched/internal.h"
+#include "sched/pass.h"
 
 #include <stdlib.h>
 
@@ -19,7 +19,8 @@ static bool is_movable(const struct pass *p, uint32_t running, uint32_t gpus)
     return !p->gone[running] && !r->leaving && r->preemptible && r->slot_count == 1 &&
            r->slots[0].gpu_milli == 1000 && r->slots[0].gpu_count > 0 &&
            r->slots[0].gpu_count < gpus && r->shape->node == SCHED_NONE &&
-           p->in->now_ms - r->started_ms >= p->in->policy->min_run_ms && preempt_can_move(p, running);
+           p->in->now_ms - r->started_ms >= p->in->policy->min_run_ms &&
+           preempt_can_move(p, running);
 }
 
 static int compare_sites(const void *a, const void *b)
@@ -56,7 +57,9 @@ static bool choose_sites(struct pass *p, struct need *need, const bool *movable,
     for (uint32_t n = 0; n < p->in->node_count; n++) {
         bool is_enough = need->class_fits[cluster_state(&p->now, n)->class_id] &&
                          sites[n].free + sites[n].movable >= gpus;
-        sites[n].missing = !is_enough ? UINT32_MAX : sites[n].free >= gpus ? 0 : gpus - sites[n].free;
+        sites[n].missing = !is_enough              ? UINT32_MAX
+                           : sites[n].free >= gpus ? 0
+                                                   : gpus - sites[n].free;
     }
     qsort(sites, p->in->node_count, sizeof(*sites), compare_sites);
     for (uint32_t i = 0; i < p->in->node_count; i++) {

@@ -3,7 +3,7 @@
  * passed for ever by small work that always fits. The nodes that need the least more to come free
  * take no other work until it starts.
  */
-#include "sched/internal.h"
+#include "sched/pass.h"
 
 #include <stdlib.h>
 #include <string.h>

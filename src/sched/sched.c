@@ -1,6 +1,5 @@
 /* One pass: check the input, put the waiting work in order, start what fits, explain the rest. */
-#include "sched/internal.h"
-
+#include "sched/pass.h"
 
 #define WAKE_MS (60 * 1000)
 
@@ -30,7 +29,8 @@ static bool fill_mix(struct pass *p)
     for (uint32_t i = 0; i < in->waiting_count; i++)
         counts[p->kind_of[i]]++;
     for (uint32_t k = 0; k < p->kind_count; k++) {
-        if (p->kinds[k].fault == NULL && !needs_add_demand(&p->needs, &p->now, p->kinds[k].shape, counts[k]))
+        if (p->kinds[k].fault == NULL &&
+            !needs_add_demand(&p->needs, &p->now, p->kinds[k].shape, counts[k]))
             return false;
     }
     for (uint32_t i = 0; i < in->running_count; i++) {
@@ -84,8 +84,8 @@ static struct sched_hold *hold(struct output *out, uint32_t index, enum sched_ho
                                const char *reason)
 {
     struct sched_hold *h = &out->holds[out->hold_count++];
-    *h = (struct sched_hold){.index = index, .code = code, .reason = reason,
-                             .place = out->hold_count};
+    *h = (struct sched_hold){
+        .index = index, .code = code, .reason = reason, .place = out->hold_count};
     return h;
 }
 
@@ -198,8 +198,8 @@ static int try_start(struct pass *p, uint32_t index, struct kind *kind, struct o
                             &placement);
     int is_lifted = result == 0 && !kind->has_failed ? lift_reserve(p, kind) : 0;
     if (is_lifted > 0)
-        result = place_gang(&p->now, &p->bare_needs, kind->shape,
-                            p->in->waiting[index].site_bytes, &placement);
+        result = place_gang(&p->now, &p->bare_needs, kind->shape, p->in->waiting[index].site_bytes,
+                            &placement);
     if (is_lifted < 0)
         return -1;
     if (result != 0)
@@ -258,10 +258,10 @@ static uint32_t next_line(const struct pass *p)
             best = q;
             continue;
         }
-        int order = p->in->policy->order == SCHED_ORDER_FIFO
-                        ? rank_compare(&l->ranks[l->list[l->next[q]]],
-                                       &l->ranks[l->list[l->next[best]]])
-                        : queues_compare(&p->queues, q, best);
+        int order =
+            p->in->policy->order == SCHED_ORDER_FIFO
+                ? rank_compare(&l->ranks[l->list[l->next[q]]], &l->ranks[l->list[l->next[best]]])
+                : queues_compare(&p->queues, q, best);
         if (order < 0)
             best = q;
     }
@@ -312,7 +312,7 @@ static bool prepare(struct pass *p, struct output *out)
     p->closed = arena_array(p->arena, in->node_count, sizeof(*p->closed));
     p->victims = arena_array(p->arena, in->running_count, sizeof(*p->victims));
     if (out->actions == NULL || out->holds == NULL || p->running_ranks == NULL ||
-        p->waiting_ranks == NULL ||         p->gone == NULL || p->victims == NULL || p->closed == NULL)
+        p->waiting_ranks == NULL || p->gone == NULL || p->victims == NULL || p->closed == NULL)
         return false;
     for (uint32_t i = 0; i < in->running_count; i++)
         p->running_ranks[i] = rank_running(in, i);

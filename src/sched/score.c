@@ -1,8 +1,8 @@
 /* How well a state suits a need: lower is better. Whole numbers only, the same on every machine. */
-#include "sched/internal.h"
+#include "sched/cluster.h"
 
-#define TIER_GPU_NODE (1ll << 56)  /* CPU-only work on a node with GPUs */
-#define TIER_HEADROOM (1ll << 57)  /* that even touches the head-room of idle GPUs */
+#define TIER_GPU_NODE (1ll << 56) /* CPU-only work on a node with GPUs */
+#define TIER_HEADROOM (1ll << 57) /* that even touches the head-room of idle GPUs */
 
 /* What is left of CPU and memory, each in 1/64 of the node. */
 static int64_t leftover(const struct need *need, const struct cl_class *k, const struct cl_state *s)

@@ -7,8 +7,8 @@
 #include "sched/sched.h"
 #include "sim/sim.h"
 
-#define GIB (1ull << 30)
-#define GPUS 8
+#define GIB    (1ull << 30)
+#define GPUS   8
 #define MODELS 4
 
 struct bench {
@@ -32,8 +32,7 @@ static bool make_nodes(struct bench *b, uint32_t count)
     if (b->nodes == NULL || b->gpus == NULL)
         return false;
     for (size_t g = 0; g < (size_t)count * GPUS; g++)
-        b->gpus[g] =
-            (struct sched_gpu){.index = (uint16_t)(g % GPUS), .numa = -1, .usable = true};
+        b->gpus[g] = (struct sched_gpu){.index = (uint16_t)(g % GPUS), .numa = -1, .usable = true};
     for (uint32_t n = 0; n < count; n++)
         b->nodes[n] = (struct sched_node){.id = n,
                                           .name = "node",

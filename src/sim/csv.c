@@ -118,8 +118,7 @@ int sim_csv_milli(const struct sim_csv *csv, const char *path, size_t row, size_
         scale /= 10;
     }
     if (!is_valid)
-        return err_set(err, BERR_INVALID, "%s: line %zu: \"%s\" is no number", path, row + 2,
-                       cell);
+        return err_set(err, BERR_INVALID, "%s: line %zu: \"%s\" is no number", path, row + 2, cell);
     *ret = value * 1000 + part;
     return 0;
 }

@@ -11,12 +11,12 @@
 #include "sim/sim.h"
 
 #define NODES_MAX 8
-#define GPUS_MAX 8
-#define WORK_MAX 48
-#define QUEUES 4
+#define GPUS_MAX  8
+#define WORK_MAX  48
+#define QUEUES    4
 #define TASKS_MAX 32
-#define GIB (1ull << 30)
-#define START_MS 1000000000000ll
+#define GIB       (1ull << 30)
+#define START_MS  1000000000000ll
 
 struct work {
     struct sched_shape shape;
@@ -108,7 +108,8 @@ static void make_world(struct world *w, uint64_t seed)
                                             .weight_milli = below(w, 3000),
                                             .usage = below(w, 1000000),
                                             .user_limit_gpu_milli = -1};
-        if (below(w, 3) == 0) /* never below what one piece of work may ask for: that would be held */
+        if (below(w, 3) ==
+            0) /* never below what one piece of work may ask for: that would be held */
             w->queues[q].limit.gpu_milli = 8000 + 1000 * (int64_t)below(w, 16);
     }
 }
@@ -136,7 +137,9 @@ static void add_work(struct world *w)
         .count = 1 + (below(w, 3) == 0 ? below(w, 4) : 0),
         .cpu_milli = below(w, 8000),
         .memory_bytes = GIB * below(w, 16),
-        .gpu_milli = kind == 0 ? 0 : kind == 1 ? 1 + below(w, 1000) : 1000 * (int64_t)(1 + below(w, 4)),
+        .gpu_milli = kind == 0   ? 0
+                     : kind == 1 ? 1 + below(w, 1000)
+                                 : 1000 * (int64_t)(1 + below(w, 4)),
         .models = &job->model,
         .model_count = below(w, 3) == 0,
         .apart = below(w, 8) == 0,
@@ -223,21 +226,31 @@ static void fill_input(struct world *w)
         if (job->is_running) {
             w->running_work[w->in.running_count] = i;
             w->running[w->in.running_count++] =
-                (struct sched_running){.id = i, .queue = job->queue, .user = job->user,
-                                       .priority = job->priority, .shape = &job->shape,
-                                       .slots = job->slots, .slot_count = job->slot_count,
+                (struct sched_running){.id = i,
+                                       .queue = job->queue,
+                                       .user = job->user,
+                                       .priority = job->priority,
+                                       .shape = &job->shape,
+                                       .slots = job->slots,
+                                       .slot_count = job->slot_count,
                                        .started_ms = job->since_ms,
                                        .submitted_ms = job->submitted_ms,
-                                       .served_ms = job->served_ms, .waited_ms = job->waited_ms,
+                                       .served_ms = job->served_ms,
+                                       .waited_ms = job->waited_ms,
                                        .preemptible = job->preemptible};
         } else {
             w->waiting_work[w->in.waiting_count] = i;
             w->waiting[w->in.waiting_count++] =
-                (struct sched_waiting){.id = i, .queue = job->queue, .user = job->user,
-                                       .priority = job->priority, .shape = &job->shape,
+                (struct sched_waiting){.id = i,
+                                       .queue = job->queue,
+                                       .user = job->user,
+                                       .priority = job->priority,
+                                       .shape = &job->shape,
                                        .submitted_ms = job->submitted_ms,
-                                       .queued_ms = job->since_ms, .served_ms = job->served_ms,
-                                       .waited_ms = job->waited_ms, .array_count = 1};
+                                       .queued_ms = job->since_ms,
+                                       .served_ms = job->served_ms,
+                                       .waited_ms = job->waited_ms,
+                                       .array_count = 1};
         }
     }
 }

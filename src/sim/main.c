@@ -7,7 +7,8 @@ static const struct {
     const char *name, *help;
     int (*run)(int argc, char **argv, struct buf *out, struct err *err);
 } commands[] = {
-    {"place", "put pods one by one onto a cluster and tell how much of its GPUs got used", sim_place},
+    {"place", "put pods one by one onto a cluster and tell how much of its GPUs got used",
+     sim_place},
     {"replay", "run a trace of jobs and tell how long they took", sim_replay},
     {"fuzz", "random clusters and faults; tells the first broken promise", sim_fuzz},
     {"bench", "how fast one pass is on a large cluster", sim_bench},

@@ -34,8 +34,7 @@ static int model_number(struct place_world *w, const char *name, uint32_t *ret, 
     return 0;
 }
 
-static int load_nodes(struct place_world *w, const char *path, struct arena *arena,
-                      struct err *err)
+static int load_nodes(struct place_world *w, const char *path, struct arena *arena, struct err *err)
 {
     struct sim_csv csv;
     size_t cpu, memory, gpu, model;
@@ -67,8 +66,8 @@ static int load_nodes(struct place_world *w, const char *path, struct arena *are
 }
 
 /* "V100M16|V100M32" as bits. */
-static int parse_models(struct place_world *w, const char *list, struct arena *arena,
-                        uint32_t *ret, struct err *err)
+static int parse_models(struct place_world *w, const char *list, struct arena *arena, uint32_t *ret,
+                        struct err *err)
 {
     while (*list != '\0') {
         size_t len = strcspn(list, "|");
@@ -106,8 +105,7 @@ static int load_pod(struct place_world *w, const struct sim_csv *csv, const char
     return rc;
 }
 
-static int load_pods(struct place_world *w, const char *path, struct arena *arena,
-                     struct err *err)
+static int load_pods(struct place_world *w, const char *path, struct arena *arena, struct err *err)
 {
     struct sim_csv csv;
     size_t columns[4];
@@ -219,8 +217,8 @@ static struct place_pod *make_arrivals(const struct place_world *w, struct rnd *
     return pods;
 }
 
-static int make_input(const struct place_world *w, struct arena *arena,
-                      struct sched_policy *policy, struct sched_input *ret, struct err *err)
+static int make_input(const struct place_world *w, struct arena *arena, struct sched_policy *policy,
+                      struct sched_input *ret, struct err *err)
 {
     struct sched_node *nodes = arena_array(arena, w->node_count, sizeof(*nodes));
     if (nodes == NULL)
@@ -311,9 +309,10 @@ static int try_seed(const struct place_world *w, place_choose_fn *choose, uint64
     int64_t start_ms = clock->mono_ms(clock->arg);
     struct place_pod *pods = make_arrivals(w, &r, load, &arena, &count);
     *ret = (struct trial){0};
-    int rc = pods == NULL      ? err_set(err, BERR_NOMEM, "out of memory")
-             : choose == NULL ? try_ours(w, pods, count, &arena, ret, &allocated, err)
-                              : try_rival(w, choose, pods, count, seed, &arena, ret, &allocated, err);
+    int rc = pods == NULL ? err_set(err, BERR_NOMEM, "out of memory")
+             : choose == NULL
+                 ? try_ours(w, pods, count, &arena, ret, &allocated, err)
+                 : try_rival(w, choose, pods, count, seed, &arena, ret, &allocated, err);
     ret->wall_ms = clock->mono_ms(clock->arg) - start_ms;
     ret->allocated_percent =
         w->capacity_milli == 0 ? 0 : 100.0 * (double)allocated / (double)w->capacity_milli;

@@ -10,7 +10,7 @@
 #include "base/rand.h"
 #include "sched/sched.h"
 
-#define PLACE_GPUS_MAX 64
+#define PLACE_GPUS_MAX   64
 #define PLACE_MODELS_MAX 32
 
 struct place_node {
@@ -20,9 +20,9 @@ struct place_node {
 
 struct place_pod {
     int64_t cpu_milli, memory_mib;
-    uint32_t gpus, milli;   /* milli of each GPU: 1000 when there are several */
-    uint32_t models;        /* bits of acceptable models; 0: any */
-    uint32_t type;          /* index into types */
+    uint32_t gpus, milli; /* milli of each GPU: 1000 when there are several */
+    uint32_t models;      /* bits of acceptable models; 0: any */
+    uint32_t type;        /* index into types */
 };
 
 struct place_type { /* pods alike */
@@ -39,7 +39,7 @@ struct place_world {
     struct place_pod *pods; /* of the list; experiments shuffle copies */
     uint32_t pod_count;
     struct place_type *types;
-    uint32_t type_count;    /* most frequent first */
+    uint32_t type_count; /* most frequent first */
     const char *models[PLACE_MODELS_MAX];
     uint32_t model_count;
     int64_t capacity_milli;

@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "sim/place.h"
 
-#define TYPICAL_PERCENT 95 /* of pods, most frequent types first */
+#define TYPICAL_PERCENT    95 /* of pods, most frequent types first */
 #define BEST_FIT_CPU_MILLI 128000.0
 #define BEST_FIT_GPU_MILLI 8000.0
 
@@ -89,8 +89,7 @@ static struct place_choice choose_best_fit(struct place_rival *r, const struct p
         if (!fits(f, pod))
             continue;
         double cpu = (double)(f->cpu_milli - pod->cpu_milli) / BEST_FIT_CPU_MILLI;
-        double gpu =
-            (double)(f->gpu_milli - (int64_t)pod->gpus * pod->milli) / BEST_FIT_GPU_MILLI;
+        double gpu = (double)(f->gpu_milli - (int64_t)pod->gpus * pod->milli) / BEST_FIT_GPU_MILLI;
         int64_t score = (int64_t)((1 - (cpu + gpu) / 2) * 100);
         if (score > best) {
             best = score;
@@ -134,8 +133,7 @@ static int64_t gradient(const struct place_rival *r, const struct place_free *f,
 }
 
 /* The best GPU of a node and its score; kept until the node changes. */
-static struct place_score score_node(struct place_rival *r, const struct place_pod *pod,
-                                     uint32_t n)
+static struct place_score score_node(struct place_rival *r, const struct place_pod *pod, uint32_t n)
 {
     const struct place_free *f = &r->free[n];
     struct place_score *kept = &r->scores[(size_t)pod->type * r->world->node_count + n];
@@ -196,8 +194,8 @@ bool place_rival_init(struct place_rival *r, const struct place_world *world, ui
            r->typical_count * 100 < (int64_t)world->pod_count * TYPICAL_PERCENT)
         r->typical_count += world->types[r->typical++].count;
     r->free = arena_array(arena, world->node_count, sizeof(*r->free));
-    r->scores = arena_array(arena, (size_t)world->node_count * world->type_count,
-                            sizeof(*r->scores));
+    r->scores =
+        arena_array(arena, (size_t)world->node_count * world->type_count, sizeof(*r->scores));
     if (r->free == NULL || r->scores == NULL)
         return false;
     for (uint32_t n = 0; n < world->node_count; n++) {

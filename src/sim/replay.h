@@ -11,17 +11,17 @@
 struct replay_job {
     int64_t submit_ms, duration_ms; /* from the start of the trace */
     uint32_t gpus, queue;
-    int64_t remaining_ms;  /* as of since_ms */
-    int64_t served_ms;     /* of earlier runs */
-    int64_t since_ms;      /* of this run or this wait */
-    int64_t waited_ms;     /* of earlier waits */
+    int64_t remaining_ms;     /* as of since_ms */
+    int64_t served_ms;        /* of earlier runs */
+    int64_t since_ms;         /* of this run or this wait */
+    int64_t waited_ms;        /* of earlier waits */
     int64_t first_ms, end_ms; /* -1: not yet */
-    int64_t eta_ms;        /* as told right after submission; 0: none */
+    int64_t eta_ms;           /* as told right after submission; 0: none */
     uint32_t preempted;
     bool is_running;
     const struct sched_slot *slots; /* of policies on nodes */
     uint32_t slot_count;
-    uint32_t run_index;    /* where in running or waiting */
+    uint32_t run_index; /* where in running or waiting */
 };
 
 struct replay_list {
@@ -35,7 +35,7 @@ struct replay {
     uint32_t node_count, gpus_per_node, free_gpus;
     const char *queue_names[256];
     uint32_t queue_count;
-    int64_t wait_bound_ms; /* -1: the policy's own */
+    int64_t wait_bound_ms;                    /* -1: the policy's own */
     int64_t preempt_cost_ms, now_ms, wake_ms; /* wake_ms 0: only on events */
     struct replay_list running, waiting;      /* waiting: in order of arrival in the list */
     uint32_t waiting_by_gpus[1025];

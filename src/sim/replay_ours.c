@@ -4,7 +4,7 @@
 #include "sched/learn.h"
 #include "sim/replay.h"
 
-#define GIB (1ull << 30)
+#define GIB            (1ull << 30)
 #define CLOCK_START_MS 1000000000000ll /* any date: sched wants wall time */
 
 struct ours {
@@ -17,7 +17,7 @@ struct ours {
     struct sched_running *running;
     struct sched_queue *queues;
     struct sched_history *histories; /* by queue and size of job */
-    struct arena arena;         /* of one pass */
+    struct arena arena;              /* of one pass */
 };
 
 #define SIZES 8

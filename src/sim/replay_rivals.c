@@ -39,8 +39,7 @@ static struct entry *entries_of(uint32_t count)
 
 /* ---- without preemption: the waiting in order of a key that does not change ---- */
 
-static int start_in_order(struct replay *r, bool is_shortest_first, bool may_skip,
-                          struct err *err)
+static int start_in_order(struct replay *r, bool is_shortest_first, bool may_skip, struct err *err)
 {
     if (r->waiting.count == 0 || !somebody_fits(r))
         return 0;
@@ -132,8 +131,11 @@ replay_policy_fn *replay_rival_find(const char *name)
     static const struct {
         const char *name;
         replay_policy_fn *run;
-    } rivals[] = {{"fifo", run_fifo}, {"fifo-skip", run_fifo_skip}, {"sjf", run_sjf},
-                  {"srsf", run_srsf}, {"las", run_las}};
+    } rivals[] = {{"fifo", run_fifo},
+                  {"fifo-skip", run_fifo_skip},
+                  {"sjf", run_sjf},
+                  {"srsf", run_srsf},
+                  {"las", run_las}};
     for (size_t i = 0; i < ARRAY_LEN(rivals); i++) {
         if (str_is_equal(rivals[i].name, name))
             return rivals[i].run;

@@ -39,8 +39,7 @@ void stats_sample(struct replay *r, int64_t until_ms)
         oldest = wait > oldest ? wait : oldest;
     }
     for (int64_t i = first; i <= last && i < SIM_POINTS_MAX; i++) {
-        r->series[LINE_USED].values[i] =
-            (double)(r->node_count * r->gpus_per_node - r->free_gpus);
+        r->series[LINE_USED].values[i] = (double)(r->node_count * r->gpus_per_node - r->free_gpus);
         r->series[LINE_WAITING].values[i] = r->waiting.count;
         r->series[LINE_OLDEST].values[i] = (double)oldest / 3600000;
     }

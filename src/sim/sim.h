@@ -33,8 +33,8 @@ int sim_option_range(const struct sim_option *options, const char *name, uint64_
 /* ---- CSV: comma-separated, a header line, no quotes ---- */
 
 struct sim_csv {
-    char *text;           /* with NULs for commas and ends of line */
-    const char **cells;   /* row_count * column_count */
+    char *text;         /* with NULs for commas and ends of line */
+    const char **cells; /* row_count * column_count */
     const char **columns;
     size_t row_count, column_count;
 };
@@ -65,8 +65,8 @@ struct sim_series {
     double values[SIM_POINTS_MAX];
 };
 void sim_report(struct buf *out, const char *title, const char *facts_json,
-                const struct sim_series *series, size_t series_count, size_t points,
-                int64_t from_s, int64_t to_s);
+                const struct sim_series *series, size_t series_count, size_t points, int64_t from_s,
+                int64_t to_s);
 
 /* ---- subcommands: print to out ---- */
 

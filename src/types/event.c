@@ -57,7 +57,6 @@ static const struct js_field event_fields[] = {
     {"actor", JS_ID, offsetof(struct event, actor), .doc = "the user; null: berth itself"},
     {"text", JS_STR, offsetof(struct event, text), .max = 4096, .doc = "in words"},
     {"data", JS_CUSTOM, offsetof(struct event, data), .flags = JS_NULLABLE, .decode = get_data,
-     .encode = put_data, .schema = "{\"type\":[\"object\",\"null\"]}",
-     .doc = "details, by type"},
+     .encode = put_data, .schema = "{\"type\":[\"object\",\"null\"]}", .doc = "details, by type"},
 };
 const struct js_table event_table = JS_TABLE("Event", struct event, event_fields);

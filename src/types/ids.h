@@ -9,13 +9,27 @@
 #include <stdint.h>
 #include "base/id.h"
 
-struct project_id { uint64_t v; };
-struct user_id { uint64_t v; };
-struct token_id { uint64_t v; };
-struct workload_id { uint64_t v; };
-struct image_id { uint64_t v; };
-struct volume_id { uint64_t v; };
-struct node_id { uint64_t v; };
+struct project_id {
+    uint64_t v;
+};
+struct user_id {
+    uint64_t v;
+};
+struct token_id {
+    uint64_t v;
+};
+struct workload_id {
+    uint64_t v;
+};
+struct image_id {
+    uint64_t v;
+};
+struct volume_id {
+    uint64_t v;
+};
+struct node_id {
+    uint64_t v;
+};
 
 /* An attempt is named by its workload, its number (1, 2, …) and its fence, which only grows over
  * the whole installation. Text form `WORKLOAD/NUMBER/FENCE`: the key that engines see. */

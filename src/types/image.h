@@ -19,16 +19,16 @@ extern const char *const image_state_names[];
 
 struct image {
     struct image_id id;
-    char name[64];              /* label */
-    char tag[129];              /* default "latest" */
+    char name[64]; /* label */
+    char tag[129]; /* default "latest" */
     enum image_state state;
-    char source[512];           /* "build" recipe as JSON, or the reference pulled */
-    char digest[72];            /* "sha256:…" of the list of layers; "" before ready */
+    char source[512];                  /* "build" recipe as JSON, or the reference pulled */
+    char digest[72];                   /* "sha256:…" of the list of layers; "" before ready */
     char layers[IMAGE_LAYERS_MAX][65]; /* hex digests, bottom first */
     uint32_t layer_count;
     uint64_t size_bytes;
-    char config[4096];          /* JSON: env, entrypoint, cmd, user, workdir */
-    char reason[256];           /* failure in words */
+    char config[4096]; /* JSON: env, entrypoint, cmd, user, workdir */
+    char reason[256];  /* failure in words */
     struct user_id owner;
     int64_t created_ms, used_ms;
     uint64_t version;

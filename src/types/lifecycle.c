@@ -4,7 +4,10 @@
  */
 #include "types/workload.h"
 
-#define ROW(from, event, to, why) {STATE_##from, LIFE_##event, STATE_##to, why}
+#define ROW(from, event, to, why)                   \
+    {                                               \
+        STATE_##from, LIFE_##event, STATE_##to, why \
+    }
 
 const struct life_row lifecycle_rows[] = {
     ROW(QUEUED, PLACE, PREPARING, "the scheduler found room and the ledger agreed"),

@@ -5,16 +5,16 @@
 #include "base/limits.h"
 #include "types/spec_custom.h"
 
-#define GIB (1ull << 30)
-#define MIB (1ull << 20)
+#define GIB     (1ull << 30)
+#define MIB     (1ull << 20)
 #define YEAR_MS (365ll * 24 * 3600 * 1000)
 
 /* ---- roles ---- */
 
-#define ROLE_DEFAULTS                                                                              \
-    {                                                                                              \
-        .replicas = 1, .replicas_max = 1, .cpu_milli = 1000, .memory_bytes = GIB,                  \
-        .disk_bytes = 10 * GIB, .shm_bytes = 64 * MIB                                              \
+#define ROLE_DEFAULTS                                                             \
+    {                                                                             \
+        .replicas = 1, .replicas_max = 1, .cpu_milli = 1000, .memory_bytes = GIB, \
+        .disk_bytes = 10 * GIB, .shm_bytes = 64 * MIB                             \
     }
 
 static void role_defaults(void *dst)
@@ -29,9 +29,8 @@ static const struct js_field role_fields[] = {
     {"cpu", JS_CPU, offsetof(struct role_spec, cpu_milli), .min = 1, .max = 4096000,
      .doc = "CPUs of each task", .example = "4"},
     {"memory", JS_CUSTOM, offsetof(struct role_spec, memory_bytes), .min = 1 << 20,
-     .max = 1ll << 50, .decode = spec_get_size, .encode = spec_put_size,
-     .schema = SPEC_SIZE_SCHEMA, .doc = "memory of each task; more is out of memory",
-     .example = "\"16G\""},
+     .max = 1ll << 50, .decode = spec_get_size, .encode = spec_put_size, .schema = SPEC_SIZE_SCHEMA,
+     .doc = "memory of each task; more is out of memory", .example = "\"16G\""},
     {"gpu", JS_CUSTOM, offsetof(struct role_spec, gpu), .sub = &spec_gpu_table,
      .decode = spec_get_gpu, .encode = spec_put_gpu, .schema = SPEC_GPU_SCHEMA,
      .doc = "GPUs of each task: 1, 0.5, \"A100:1\" or {model, count, memory}", .example = "1"},
@@ -74,9 +73,9 @@ static const struct js_table retry_table = {.name = "Retry",
                                             .defaults = retry_defaults};
 
 static const struct js_field placement_fields[] = {
-    {"together", JS_CUSTOM, offsetof(struct placement_spec, together),
-     .sub = &spec_together_table, .decode = spec_get_together, .encode = spec_put_together,
-     .schema = SPEC_TOGETHER_SCHEMA, .doc = "what all tasks should share", .example = "\"host\""},
+    {"together", JS_CUSTOM, offsetof(struct placement_spec, together), .sub = &spec_together_table,
+     .decode = spec_get_together, .encode = spec_put_together, .schema = SPEC_TOGETHER_SCHEMA,
+     .doc = "what all tasks should share", .example = "\"host\""},
     {"apart", JS_STRS, offsetof(struct placement_spec, apart), .flags = JS_OMIT_EMPTY,
      .max = LIMIT_ROLES, .doc = "roles whose tasks go to different nodes", .example = "[\"ps\"]"},
     {"node", JS_STR, offsetof(struct placement_spec, node), .flags = JS_OMIT_EMPTY, .min = 1,
@@ -93,8 +92,8 @@ static const struct js_table placement_table =
 
 static const struct js_field spec_fields[] = {
     {"kind", JS_ENUM, AT(kind), .names = workload_kind_names, .doc = "what it is"},
-    {"name", JS_LABEL, AT(name), .flags = JS_OMIT_EMPTY,
-     .doc = "made from kind and id when absent", .example = "\"digits\""},
+    {"name", JS_LABEL, AT(name), .flags = JS_OMIT_EMPTY, .doc = "made from kind and id when absent",
+     .example = "\"digits\""},
     {"project", JS_LABEL, AT(project), .flags = JS_OMIT_EMPTY,
      .doc = "the user's default project when absent"},
     {"queue", JS_LABEL, AT(queue), .flags = JS_OMIT_EMPTY, .doc = "where it waits"},
@@ -105,8 +104,7 @@ static const struct js_field spec_fields[] = {
     {"roles", JS_OBJECTS, AT(roles), .min = 1, .max = LIMIT_ROLES, .sub = &role_table,
      .doc = "by name; absent: one worker"},
     {"command", JS_STRS, AT(command), .flags = JS_OMIT_EMPTY, .max = LIMIT_COMMAND_ARGS,
-     .doc = "program and arguments; no shell in between",
-     .example = "[\"python3\",\"train.py\"]"},
+     .doc = "program and arguments; no shell in between", .example = "[\"python3\",\"train.py\"]"},
     {"code", JS_STR, AT(code), .flags = JS_OMIT_EMPTY, .min = 1, .max = LIMIT_TEXT,
      .doc = "a directory, git+https://…@ref or an archive; once shipped, its digest"},
     {"workdir", JS_STR, AT(workdir), .flags = JS_OMIT_EMPTY, .min = 1, .max = 255,
@@ -120,11 +118,10 @@ static const struct js_field spec_fields[] = {
     {"time_limit", JS_DURATION, AT(time_limit_ms), .flags = JS_OMIT_EMPTY, .min = 1000,
      .max = 10 * YEAR_MS, .doc = "from running on; absent: the project's default",
      .example = "\"4h\""},
-    {"grace", JS_DURATION, AT(grace_ms), .max = 3600 * 1000,
-     .doc = "between SIGTERM and SIGKILL", .example = "\"30s\""},
-    {"priority", JS_CUSTOM, AT(priority), .decode = spec_get_priority,
-     .encode = spec_put_priority, .schema = SPEC_PRIORITY_SCHEMA, .doc = "within its queue",
-     .example = "\"normal\""},
+    {"grace", JS_DURATION, AT(grace_ms), .max = 3600 * 1000, .doc = "between SIGTERM and SIGKILL",
+     .example = "\"30s\""},
+    {"priority", JS_CUSTOM, AT(priority), .decode = spec_get_priority, .encode = spec_put_priority,
+     .schema = SPEC_PRIORITY_SCHEMA, .doc = "within its queue", .example = "\"normal\""},
     {"retry", JS_STRUCT, AT(retry), .sub = &retry_table, .doc = "when an attempt fails"},
     {"placement", JS_STRUCT, AT(placement), .sub = &placement_table, .doc = "where it may run"},
     {"stop_when", JS_LABEL, AT(stop_when), .flags = JS_OMIT_EMPTY,
@@ -208,8 +205,8 @@ static bool copy_pairs(struct arena *arena, struct js_pairs *pairs)
     pairs->items = arena_copy(arena, pairs->items, pairs->len * sizeof(*pairs->items));
     bool is_done = pairs->items != NULL;
     for (size_t i = 0; is_done && i < pairs->len; i++)
-        is_done = copy_text(arena, &pairs->items[i].key) &&
-                  copy_text(arena, &pairs->items[i].value);
+        is_done =
+            copy_text(arena, &pairs->items[i].key) && copy_text(arena, &pairs->items[i].value);
     return is_done;
 }
 
@@ -237,8 +234,8 @@ struct workload_spec *spec_copy(const struct workload_spec *spec, struct arena *
     if (copy == NULL)
         return NULL;
     const char **texts[] = {
-        &copy->name,           &copy->project,        &copy->queue,          &copy->framework,
-        &copy->image,          &copy->code,           &copy->workdir,        &copy->placement.node,
+        &copy->name,           &copy->project,        &copy->queue,     &copy->framework,
+        &copy->image,          &copy->code,           &copy->workdir,   &copy->placement.node,
         &copy->placement.pool, &copy->placement.site, &copy->stop_when,
     };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {

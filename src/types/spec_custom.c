@@ -58,8 +58,7 @@ void spec_put_replicas(const struct js_field *f, const void *src, struct buf *ou
     if (role->replicas_max == role->replicas)
         buf_printf(out, "%lld", (long long)role->replicas);
     else
-        buf_printf(out, "\"%lld..%lld\"", (long long)role->replicas,
-                   (long long)role->replicas_max);
+        buf_printf(out, "\"%lld..%lld\"", (long long)role->replicas, (long long)role->replicas_max);
 }
 
 /* ---- gpu ---- */
@@ -106,12 +105,11 @@ static void put_gpu_memory(const struct js_field *f, const void *src, struct buf
 
 static const struct js_field gpu_fields[] = {
     {"model", JS_STR, offsetof(struct gpu_request, model), .flags = JS_OMIT_EMPTY, .min = 1,
-     .max = 47, .doc = "part of the model's name, as `berth gpus` shows it",
-     .example = "\"A100\""},
+     .max = 47, .doc = "part of the model's name, as `berth gpus` shows it", .example = "\"A100\""},
     {"count", JS_GPU_SHARE, offsetof(struct gpu_request, milli), .max = GPU_MILLI_MAX,
      .doc = "GPUs of each task: a whole number, or a share of one", .example = "1"},
-    {"memory", JS_CUSTOM, offsetof(struct gpu_request, memory_min_bytes),
-     .decode = get_gpu_memory, .encode = put_gpu_memory,
+    {"memory", JS_CUSTOM, offsetof(struct gpu_request, memory_min_bytes), .decode = get_gpu_memory,
+     .encode = put_gpu_memory,
      .schema = "{\"type\":\"string\",\"pattern\":\"^[0-9]+(\\\\.[0-9]{1,3})?([KMGTP]i?)?"
                "(\\\\.\\\\.)?$\"}",
      .doc = "least memory of each GPU", .example = "\"40G..\""},
@@ -292,8 +290,7 @@ struct together {
 static const struct js_field together_fields[] = {
     {"level", JS_ENUM, offsetof(struct together, level), .flags = JS_REQUIRED,
      .names = place_level_names, .doc = "what all tasks should share", .example = "\"rack\""},
-    {"hard", JS_BOOL, offsetof(struct together, is_hard),
-     .doc = "wait rather than spread"},
+    {"hard", JS_BOOL, offsetof(struct together, is_hard), .doc = "wait rather than spread"},
 };
 const struct js_table spec_together_table = JS_TABLE("Together", struct together, together_fields);
 

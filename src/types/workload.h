@@ -11,16 +11,16 @@
 #include "types/spec.h"
 
 /* X(symbol, name, is final) */
-#define WORKLOAD_STATE_LIST(X)                                                                     \
-    X(QUEUED, "QUEUED", false)         /* waits for resources */                                   \
-    X(PREPARING, "PREPARING", false)   /* placed: image, code, volumes are being made ready */     \
-    X(STARTING, "STARTING", false)     /* containers are being started */                          \
-    X(RUNNING, "RUNNING", false)                                                                   \
-    X(SUSPENDED, "SUSPENDED", false)                                                               \
-    X(STOPPING, "STOPPING", false)     /* SIGTERM sent, grace runs */                              \
-    X(PREEMPTED, "PREEMPTED", false)   /* had to go; returns to QUEUED */                          \
-    X(SUCCEEDED, "SUCCEEDED", true)                                                                \
-    X(FAILED, "FAILED", true)                                                                      \
+#define WORKLOAD_STATE_LIST(X)                                                               \
+    X(QUEUED, "QUEUED", false)       /* waits for resources */                               \
+    X(PREPARING, "PREPARING", false) /* placed: image, code, volumes are being made ready */ \
+    X(STARTING, "STARTING", false)   /* containers are being started */                      \
+    X(RUNNING, "RUNNING", false)                                                             \
+    X(SUSPENDED, "SUSPENDED", false)                                                         \
+    X(STOPPING, "STOPPING", false)   /* SIGTERM sent, grace runs */                          \
+    X(PREEMPTED, "PREEMPTED", false) /* had to go; returns to QUEUED */                      \
+    X(SUCCEEDED, "SUCCEEDED", true)                                                          \
+    X(FAILED, "FAILED", true)                                                                \
     X(STOPPED, "STOPPED", true)
 enum workload_state {
 #define X(sym, name, final) STATE_##sym,
@@ -40,20 +40,20 @@ enum desired {
 extern const char *const desired_names[];
 
 /* Why an attempt ended: exactly one. X(symbol, name, retried by default, words). */
-#define END_REASON_LIST(X)                                                                         \
-    X(NONE, "none", false, "not ended")                                                            \
-    X(COMPLETED, "completed", false, "completed")                                                  \
-    X(EXIT_CODE, "exit-code", false, "ended with an exit code")                                    \
-    X(SIGNAL, "signal", false, "was killed by a signal")                                           \
-    X(OUT_OF_MEMORY, "out-of-memory", false, "went over its memory limit")                         \
-    X(TIME_LIMIT, "time-limit", false, "reached its time limit")                                   \
-    X(DISK_LIMIT, "disk-limit", false, "filled its disk limit")                                    \
-    X(PREEMPTED, "preempted", true, "made room for other work")                                    \
-    X(NODE_LOST, "node-lost", true, "lost its node")                                               \
-    X(IMAGE_ERROR, "image-error", false, "its image could not be used")                            \
-    X(START_ERROR, "start-error", false, "its command could not be started")                       \
-    X(STOPPED, "stopped", false, "was stopped")                                                    \
-    X(LEASE_ENDED, "lease-ended", false, "its lease ended")                                        \
+#define END_REASON_LIST(X)                                                   \
+    X(NONE, "none", false, "not ended")                                      \
+    X(COMPLETED, "completed", false, "completed")                            \
+    X(EXIT_CODE, "exit-code", false, "ended with an exit code")              \
+    X(SIGNAL, "signal", false, "was killed by a signal")                     \
+    X(OUT_OF_MEMORY, "out-of-memory", false, "went over its memory limit")   \
+    X(TIME_LIMIT, "time-limit", false, "reached its time limit")             \
+    X(DISK_LIMIT, "disk-limit", false, "filled its disk limit")              \
+    X(PREEMPTED, "preempted", true, "made room for other work")              \
+    X(NODE_LOST, "node-lost", true, "lost its node")                         \
+    X(IMAGE_ERROR, "image-error", false, "its image could not be used")      \
+    X(START_ERROR, "start-error", false, "its command could not be started") \
+    X(STOPPED, "stopped", false, "was stopped")                              \
+    X(LEASE_ENDED, "lease-ended", false, "its lease ended")                  \
     X(ENGINE_ERROR, "engine-error", true, "the engine failed")
 enum end_reason {
 #define X(sym, name, retry, words) END_##sym,
@@ -67,19 +67,19 @@ bool end_reason_is_retried(enum end_reason reason);
 
 /* ---- the lifecycle ---- */
 
-#define LIFE_EVENT_LIST(X)                                                                         \
-    X(PLACE, "place")            /* the scheduler's proposal was accepted by the ledger */         \
-    X(PREPARED, "prepared")      /* engine: image, code and volumes are ready */                   \
-    X(RUNNING, "running")        /* engine: every task of the gang runs */                         \
-    X(SUSPENDED, "suspended")    /* engine: frozen */                                              \
-    X(RESUMED, "resumed")                                                                          \
-    X(STOP, "stop")              /* user, time limit, lease: desired = stop */                     \
-    X(PREEMPT, "preempt")        /* scheduler */                                                   \
-    X(ENDED_OK, "ended-ok")      /* engine: attempt gone, completed */                             \
-    X(ENDED_FAILED, "ended-failed")  /* attempt gone, no retry left or none wanted */              \
-    X(ENDED_RETRY, "ended-retry")    /* attempt gone, will be tried again */                       \
-    X(ENDED_STOPPED, "ended-stopped") /* attempt gone because it was stopped */                    \
-    X(REQUEUE, "requeue")        /* PREEMPTED returns to the queue */
+#define LIFE_EVENT_LIST(X)                                                              \
+    X(PLACE, "place")         /* the scheduler's proposal was accepted by the ledger */ \
+    X(PREPARED, "prepared")   /* engine: image, code and volumes are ready */           \
+    X(RUNNING, "running")     /* engine: every task of the gang runs */                 \
+    X(SUSPENDED, "suspended") /* engine: frozen */                                      \
+    X(RESUMED, "resumed")                                                               \
+    X(STOP, "stop")                   /* user, time limit, lease: desired = stop */     \
+    X(PREEMPT, "preempt")             /* scheduler */                                   \
+    X(ENDED_OK, "ended-ok")           /* engine: attempt gone, completed */             \
+    X(ENDED_FAILED, "ended-failed")   /* attempt gone, no retry left or none wanted */  \
+    X(ENDED_RETRY, "ended-retry")     /* attempt gone, will be tried again */           \
+    X(ENDED_STOPPED, "ended-stopped") /* attempt gone because it was stopped */         \
+    X(REQUEUE, "requeue")             /* PREEMPTED returns to the queue */
 enum life_event {
 #define X(sym, name) LIFE_##sym,
     LIFE_EVENT_LIST(X)
@@ -110,18 +110,18 @@ void lifecycle_diagram(struct buf *out);
 
 /* One container of an attempt. */
 struct task {
-    uint32_t index;         /* within the attempt, roles in spec order then replicas */
-    uint32_t role;          /* index into spec.roles */
-    uint32_t rank;          /* within the role */
+    uint32_t index; /* within the attempt, roles in spec order then replicas */
+    uint32_t role;  /* index into spec.roles */
+    uint32_t rank;  /* within the role */
     char node[64];
-    char address[48];       /* inside the project's network; "" before start */
+    char address[48]; /* inside the project's network; "" before start */
     uint32_t gpu_count;
-    uint16_t gpus[8];       /* indexes of GPUs on the node (first 8) */
-    int exit_code;          /* -1: not ended */
-    int signal;             /* 0: none */
+    uint16_t gpus[8]; /* indexes of GPUs on the node (first 8) */
+    int exit_code;    /* -1: not ended */
+    int signal;       /* 0: none */
     bool running, ended, out_of_memory, disk_full;
     int64_t started_ms, ended_ms;
-    uint64_t log_bytes;     /* known at the end */
+    uint64_t log_bytes; /* known at the end */
 };
 
 struct attempt {
@@ -129,12 +129,12 @@ struct attempt {
     char site[64];
     int64_t placed_ms, started_ms, ended_ms;
     enum end_reason end_reason;
-    uint32_t end_task;             /* index of the task that shows the reason */
-    int end_code;                  /* exit code or signal */
-    char end_text[256];            /* words a user understands */
-    struct task *tasks;            /* task_count, owned by the workload */
+    uint32_t end_task;  /* index of the task that shows the reason */
+    int end_code;       /* exit code or signal */
+    char end_text[256]; /* words a user understands */
+    struct task *tasks; /* task_count, owned by the workload */
     uint32_t task_count;
-    bool gone;                     /* proof that nothing of it runs any more */
+    bool gone; /* proof that nothing of it runs any more */
 };
 
 struct workload {
@@ -143,18 +143,18 @@ struct workload {
     struct user_id owner;
     enum workload_state state;
     enum desired desired;
-    enum end_reason stop_reason;   /* why desired became stop: STOPPED, TIME_LIMIT, LEASE_ENDED */
+    enum end_reason stop_reason; /* why desired became stop: STOPPED, TIME_LIMIT, LEASE_ENDED */
     const struct workload_spec *spec;
-    struct arena arena;            /* spec and strings */
-    uint64_t version;              /* grows with every change: ETag */
+    struct arena arena; /* spec and strings */
+    uint64_t version;   /* grows with every change: ETag */
     int64_t submitted_ms, started_ms, ended_ms, state_since_ms;
-    int64_t not_before_ms;         /* back-off of a retry */
-    uint32_t attempts;             /* tries so far */
+    int64_t not_before_ms; /* back-off of a retry */
+    uint32_t attempts;     /* tries so far */
     uint32_t retries_used;
-    struct attempt *attempt;       /* the current or last one; NULL before the first */
-    char reason[256];              /* why it waits, or how it ended, in words */
-    char hold_code[32];            /* machine-readable: resources, quota, image, ... */
-    char secret[33];               /* notebook: the server's own token, given to the gateway only */
+    struct attempt *attempt; /* the current or last one; NULL before the first */
+    char reason[256];        /* why it waits, or how it ended, in words */
+    char hold_code[32];      /* machine-readable: resources, quota, image, ... */
+    char secret[33];         /* notebook: the server's own token, given to the gateway only */
 };
 
 #endif

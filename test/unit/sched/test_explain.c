@@ -123,9 +123,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_largest_block), TEST(test_part_of_a_gang),
-        TEST(test_cpu_short_beside_free_gpus), TEST(test_never), TEST(test_no_nodes),
-        TEST(test_nodes_away), TEST(test_named_node_gone), TEST(test_nonsense_is_held),
+        TEST(test_largest_block),
+        TEST(test_part_of_a_gang),
+        TEST(test_cpu_short_beside_free_gpus),
+        TEST(test_never),
+        TEST(test_no_nodes),
+        TEST(test_nodes_away),
+        TEST(test_named_node_gone),
+        TEST(test_nonsense_is_held),
     };
     return cmocka_run_group_tests_name("sched/explain", tests, NULL, NULL);
 }

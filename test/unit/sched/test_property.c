@@ -41,10 +41,9 @@ static void add_running(struct rnd *r)
             free_gpus += n->gpus[g].usable;
         if (below(r, 2) == 0 || free_gpus < n->gpu_count)
             continue;
-        struct sched_running *run =
-            world_run(&w, i, below(r, (uint64_t)n->cpu_milli), 0,
-                      free_gpus == 0 ? 0 : below(r, free_gpus + 1),
-                      below(r, 2) == 0 ? 1000 : 1 + below(r, 1000));
+        struct sched_running *run = world_run(&w, i, below(r, (uint64_t)n->cpu_milli), 0,
+                                              free_gpus == 0 ? 0 : below(r, free_gpus + 1),
+                                              below(r, 2) == 0 ? 1000 : 1 + below(r, 1000));
         if (run->slots[0].gpu_count > 1 && run->slots[0].gpu_milli < 1000)
             w.in.running_count--; /* only one GPU can be shared by a task; the node keeps the use */
         run->preemptible = below(r, 2) == 0;
@@ -69,8 +68,8 @@ static void add_waiting(struct rnd *r)
     static const uint32_t models[] = {0, 1, 2, SCHED_NONE};
     uint32_t count = below(r, 40);
     for (uint32_t i = 0; i < count; i++) {
-        struct sched_shape *s = world_shape(&w, below(r, 6), (int64_t)below(r, 8000) - 10,
-                                            below(r, 16), some_gpus(r));
+        struct sched_shape *s =
+            world_shape(&w, below(r, 6), (int64_t)below(r, 8000) - 10, below(r, 16), some_gpus(r));
         s->role_count = 1 + below(r, 2);
         *world_role(s, 1) = (struct sched_role){
             .count = below(r, 3), .cpu_milli = below(r, 2000), .apart = below(r, 2) == 0};

@@ -93,8 +93,10 @@ struct sched_waiting *world_wait(struct world *w, const struct sched_shape *shap
 {
     check(w->in.waiting_count < WORLD_MAX);
     uint32_t i = w->in.waiting_count++;
-    w->waiting[i] = (struct sched_waiting){
-        .id = i + 1, .shape = shape, .submitted_ms = w->in.now_ms - 60000 + 100 * (int64_t)i, .array_count = 1};
+    w->waiting[i] = (struct sched_waiting){.id = i + 1,
+                                           .shape = shape,
+                                           .submitted_ms = w->in.now_ms - 60000 + 100 * (int64_t)i,
+                                           .array_count = 1};
     return &w->waiting[i];
 }
 

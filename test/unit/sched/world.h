@@ -11,7 +11,7 @@
 #include "sched/sched.h"
 
 #define WORLD_MAX 512
-#define GIB (1ull << 30)
+#define GIB       (1ull << 30)
 
 struct world {
     struct arena arena;

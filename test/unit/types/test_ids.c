@@ -18,9 +18,21 @@ static void test_other_texts_are_refused(void **state)
     struct attempt_key ret = {{7}, 7, 7};
     char id[ID_TEXT_SIZE], text[128];
     id_format(id, id_from_random(99));
-    const char *rests[] = {"",      "/",      "/1",     "/1/",    "/1/2/",    "/1/2/3", "//2",
-                           "/01/2", "/1/02", "/-1/2", "/1/+2", "/4294967296/1",
-                           "/1/18446744073709551616", "/1/2 ", " /1/2"};
+    const char *rests[] = {"",
+                           "/",
+                           "/1",
+                           "/1/",
+                           "/1/2/",
+                           "/1/2/3",
+                           "//2",
+                           "/01/2",
+                           "/1/02",
+                           "/-1/2",
+                           "/1/+2",
+                           "/4294967296/1",
+                           "/1/18446744073709551616",
+                           "/1/2 ",
+                           " /1/2"};
     for (size_t i = 0; i < ARRAY_LEN(rests); i++) {
         snprintf(text, sizeof(text), "%s%s", id, rests[i]);
         assert_false(attempt_key_parse(text, &ret));

@@ -63,8 +63,8 @@ static void test_everything_alive_can_be_stopped(void **state)
     for (int s = 0; s < STATE_MAX; s++) {
         enum workload_state to;
         bool can_stop = lifecycle_next((enum workload_state)s, LIFE_STOP, &to);
-        assert_int_equal(can_stop, !workload_state_is_final((enum workload_state)s) &&
-                                       s != STATE_STOPPING);
+        assert_int_equal(can_stop,
+                         !workload_state_is_final((enum workload_state)s) && s != STATE_STOPPING);
     }
 }
 
@@ -94,10 +94,9 @@ static void test_diagram_has_every_row(void **state)
     assert_false(buf_is_failed(&out));
     for (size_t i = 0; i < lifecycle_row_count; i++) {
         char line[128];
-        snprintf(line, sizeof(line), "    %s --> %s: %s\n",
-                 workload_state_names[lifecycle_rows[i].from],
-                 workload_state_names[lifecycle_rows[i].to],
-                 life_event_names[lifecycle_rows[i].event]);
+        snprintf(
+            line, sizeof(line), "    %s --> %s: %s\n", workload_state_names[lifecycle_rows[i].from],
+            workload_state_names[lifecycle_rows[i].to], life_event_names[lifecycle_rows[i].event]);
         assert_non_null(strstr(buf_str(&out), line));
     }
     if (getenv("BERTH_PRINT_LIFECYCLE") != NULL)

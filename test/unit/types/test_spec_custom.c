@@ -18,7 +18,8 @@ static void test_replicas(void **state)
     static const struct {
         const char *text;
         int64_t low, high;
-    } cases[] = {{"4", 4, 4}, {"\"4\"", 4, 4}, {"2..8", 2, 8}, {"3..3", 3, 3}, {"4096", 4096, 4096}};
+    } cases[] = {
+        {"4", 4, 4}, {"\"4\"", 4, 4}, {"2..8", 2, 8}, {"3..3", 3, 3}, {"4096", 4096, 4096}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct arena arena = ARENA(1 << 20);
         struct workload_spec spec;
@@ -29,8 +30,9 @@ static void test_replicas(void **state)
         assert_int_equal(role->replicas_max, cases[i].high);
         arena_done(&arena);
     }
-    const char *wrong[] = {"0", "-1", "1.5", "4097", "\"\"", "\"..\"", "\"2..\"", "\"..2\"",
-                           "\"2...4\"", "[1]", "true", "99999999999999999999"};
+    const char *wrong[] = {"0",         "-1",     "1.5",     "4097",
+                           "\"\"",      "\"..\"", "\"2..\"", "\"..2\"",
+                           "\"2...4\"", "[1]",    "true",    "99999999999999999999"};
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
         char yaml[128];
         snprintf(yaml, sizeof(yaml), "command: [a]\nroles:\n  w: {replicas: %s}\n", wrong[i]);
@@ -155,16 +157,16 @@ static void test_together(void **state)
                  "host, rack", "hard: true");
     spec_refuses("command: [a]\nplacement: {together: {level: shelf}}\n",
                  "placement.together.level", 2, 31, "", "");
-    spec_refuses("command: [a]\nplacement: {together: {hard: true}}\n",
-                 "placement.together.level", 2, 23, "missing", "rack");
+    spec_refuses("command: [a]\nplacement: {together: {hard: true}}\n", "placement.together.level",
+                 2, 23, "missing", "rack");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_replicas), cmocka_unit_test(test_gpu),
+        cmocka_unit_test(test_replicas),    cmocka_unit_test(test_gpu),
         cmocka_unit_test(test_gpu_refused), cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_priority), cmocka_unit_test(test_together),
+        cmocka_unit_test(test_priority),    cmocka_unit_test(test_together),
     };
     return cmocka_run_group_tests_name("types/spec_custom", tests, NULL, NULL);
 }

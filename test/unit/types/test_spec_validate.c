@@ -7,8 +7,8 @@ static void test_refused(void **state)
     spec_refuses("command: []\n", "command", 1, 10, "needs a command", "");
     spec_refuses("command: [\"\"]\n", "command", 1, 10, "name is empty", "");
     spec_refuses("command: [a]\nroles: {}\n", "roles", 2, 8, "at least 1", "");
-    spec_refuses("command: [a]\nroles: {w: {replicas: 4096}, x: {}}\n", "roles", 2, 8,
-                 "4097 tasks", "");
+    spec_refuses("command: [a]\nroles: {w: {replicas: 4096}, x: {}}\n", "roles", 2, 8, "4097 tasks",
+                 "");
     spec_refuses("command: [a]\nroles: {w: {memory: 1G, shm: 2G}}\n", "roles.w.shm", 2, 30,
                  "/dev/shm", "roles.w.memory");
     spec_refuses("command: [a]\nstop_when: worke\n", "stop_when", 2, 12, "no role \"worke\"",
@@ -82,9 +82,9 @@ static void test_volume_refs(void **state)
     assert_false(ref.read_only);
     assert_int_equal(volume_ref_parse("home::ro", &ref, &err), 0);
     assert_true(ref.read_only);
-    const char *wrong[] = {"",        ":",           "a",        "a:",      "a:b",    "a:/",
-                           "a:/x:",   "a:/x:wr",     "a:/x:ro:", "A:/x",    "a:/../x", "a:/x/./y",
-                           "a://x",   "a:/x/",       "a:/x//y",  "a:/..",   "../a:/x"};
+    const char *wrong[] = {"",      ":",       "a",        "a:",    "a:b",     "a:/",
+                           "a:/x:", "a:/x:wr", "a:/x:ro:", "A:/x",  "a:/../x", "a:/x/./y",
+                           "a://x", "a:/x/",   "a:/x//y",  "a:/..", "../a:/x"};
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
         if (volume_ref_parse(wrong[i], &ref, &err) != -BERR_INVALID)
             fail_msg("accepted: %s", wrong[i]);
@@ -95,8 +95,10 @@ static void test_volume_refs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_accepted),
-        cmocka_unit_test(test_too_long_a_command), cmocka_unit_test(test_volume_refs),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_accepted),
+        cmocka_unit_test(test_too_long_a_command),
+        cmocka_unit_test(test_volume_refs),
     };
     return cmocka_run_group_tests_name("types/spec_validate", tests, NULL, NULL);
 }
