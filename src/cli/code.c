@@ -21,7 +21,9 @@ struct shipping {
     const char *dir;
     struct ship_manifest manifest;
     struct map by_digest; /* hex -> struct ship_entry */
-    uint64_t sent_files, sent_bytes;
+    yyjson_val *missing;  /* digests that the server wants */
+    size_t next;          /* of them to be sent */
+    uint64_t sent_bytes;
 };
 
 static int index_entries(struct shipping *s, struct err *err)
@@ -35,45 +37,42 @@ static int index_entries(struct shipping *s, struct err *err)
     return 0;
 }
 
-static int send_one(struct shipping *s, const char *hex, struct err *err)
+/* cli_next_file_fn: the next of the missing ones. */
+static int next_file(void *arg, struct cli_file *ret, struct err *err)
 {
-    cleanup(fd_closep) int fd = -1;
+    struct shipping *s = arg;
+    yyjson_val *item = yyjson_arr_get(s->missing, s->next);
+    if (!item)
+        return 0;
+    const char *hex = yyjson_is_str(item) ? yyjson_get_str(item) : "";
     const struct ship_entry *e = map_get(&s->by_digest, hex);
     if (!e)
         return err_set(err, BERR_PROTOCOL, "the server asks for a file that is not in the list");
-    int rc = ship_open(s->dir, e, &fd, err);
+    s->next++;
+    if (s->cli->is_terminal)
+        cli_progress(s->cli, "sending file %zu of %zu", s->next, yyjson_arr_size(s->missing));
     const char *target = cli_path(s->cli, "/api/v1/blobs/%s", hex);
-    if (rc == 0 && !target)
-        rc = err_set(err, BERR_NOMEM, "out of memory");
-    if (rc == 0)
-        rc = cli_net_send_file(s->cli->net, target, fd, e->size_bytes, err);
+    if (!target)
+        return err_set(err, BERR_NOMEM, "out of memory");
+    int rc = ship_open(s->dir, e, &ret->fd, err);
     if (rc < 0)
-        return err_wrap(err, rc, "sending %s", e->path);
-    s->sent_files++;
+        return rc;
+    ret->target = target;
+    ret->size_bytes = e->size_bytes;
     s->sent_bytes += e->size_bytes;
-    return 0;
+    return 1;
 }
 
-static int send_missing(struct shipping *s, yyjson_val *missing, struct err *err)
+static int send_missing(struct shipping *s, struct err *err)
 {
-    size_t i, max;
-    yyjson_val *item;
     char bytes[UNITS_TEXT_MAX];
-    int rc = 0;
-    yyjson_arr_foreach(missing, i, max, item)
-    {
-        if (s->cli->is_terminal)
-            cli_progress(s->cli, "sending file %zu of %zu", i + 1, max);
-        const char *hex = yyjson_get_str(item);
-        rc = send_one(s, hex ? hex : "", err);
-        if (rc < 0)
-            break;
-    }
+    int rc = cli_net_send_files(s->cli->net, next_file, s, err);
     cli_progress_end(s->cli);
-    if (rc == 0)
-        cli_say(s->cli, "sent %llu of %zu files, %s", (unsigned long long)s->sent_files,
-                s->manifest.count, units_human_bytes(bytes, s->sent_bytes));
-    return rc;
+    if (rc < 0)
+        return err_wrap(err, rc, "sending code");
+    cli_say(s->cli, "sent %zu of %zu files, %s", s->next, s->manifest.count,
+            units_human_bytes(bytes, s->sent_bytes));
+    return 0;
 }
 
 static int ship(struct shipping *s, char ret_hex[DIGEST_HEX_SIZE], struct err *err)
@@ -88,7 +87,9 @@ static int ship(struct shipping *s, char ret_hex[DIGEST_HEX_SIZE], struct err *e
     if (rc == 0)
         rc = cli_send(s->cli, "POST", "/api/v1/code/missing", &text, &answer, err);
     if (rc == 0)
-        rc = send_missing(s, cli_at(answer, "missing"), err);
+        s->missing = cli_at(answer, "missing");
+    if (rc == 0)
+        rc = send_missing(s, err);
     if (rc == 0)
         rc = cli_send(s->cli, "POST", "/api/v1/code", &text, &tree, err);
     if (rc < 0)

@@ -16,6 +16,7 @@
 #define ANSWER_MS        60000
 #define PROBLEM_MAX      (64u << 10)
 #define SEND_AHEAD_BYTES (256u << 10)
+#define FILES_AT_ONCE    8
 #define PIECE_BYTES      (64u << 10)
 
 struct cli_net {
@@ -170,8 +171,8 @@ static int explain(struct exchange *x, struct err *err)
     return 0;
 }
 
-static int run(struct exchange *x, const struct cli_request *req, int64_t body_len,
-               int64_t last_event_id, struct err *err)
+static int begin(struct exchange *x, const struct cli_request *req, int64_t body_len,
+                 int64_t last_event_id, struct err *err)
 {
     struct cli_net *net = x->net;
     cleanup(buf_done) struct buf headers = BUF(16 * 1024);
@@ -188,8 +189,6 @@ static int run(struct exchange *x, const struct cli_request *req, int64_t body_l
                      : req->answer_ms ? req->answer_ms
                                       : ANSWER_MS,
     };
-    if (net->interrupted)
-        return interrupted(net, err);
     x->call = http_client_call(net->client, &call, &events, x, err);
     if (!x->call)
         return err ? -(int)err->code : -(int)BERR_NOMEM;
@@ -197,17 +196,35 @@ static int run(struct exchange *x, const struct cli_request *req, int64_t body_l
         on_drain(x);
     else if (body_len > 0)
         http_call_write(x->call, req->body, req->body_len);
-    while (!x->done && !x->stopped && !net->interrupted)
-        ev_loop_run(net->loop);
+    return 0;
+}
+
+static int finish(struct exchange *x, struct err *err)
+{
+    int rc = 0;
     if (x->call)
         http_call_cancel(x->call);
-    int rc = 0;
+    x->call = NULL;
     if (!x->done && !x->stopped)
-        rc = interrupted(net, err);
+        rc = interrupted(x->net, err);
     else if (!x->stopped)
         rc = explain(x, err);
     buf_done(&x->problem);
     return rc;
+}
+
+static int run(struct exchange *x, const struct cli_request *req, int64_t body_len,
+               int64_t last_event_id, struct err *err)
+{
+    struct cli_net *net = x->net;
+    if (net->interrupted)
+        return interrupted(net, err);
+    int rc = begin(x, req, body_len, last_event_id, err);
+    if (rc < 0)
+        return rc;
+    while (!x->done && !x->stopped && !net->interrupted)
+        ev_loop_run(net->loop);
+    return finish(x, err);
 }
 
 int cli_net_call(struct cli_net *net, const struct cli_request *req, struct buf *ret_body,
@@ -217,13 +234,62 @@ int cli_net_call(struct cli_net *net, const struct cli_request *req, struct buf 
     return run(&x, req, (int64_t)req->body_len, -1, err);
 }
 
-int cli_net_send_file(struct cli_net *net, const char *target, int fd, uint64_t len,
-                      struct err *err)
+/* ---- many files ---- */
+
+static int send_next(struct cli_net *net, struct exchange *x, cli_next_file_fn *next, void *arg,
+                     struct err *err)
 {
-    struct exchange x = {.net = net, .fd = fd, .left = len};
+    struct cli_file file;
+    int rc = next(arg, &file, err);
+    if (rc <= 0)
+        return rc;
     struct cli_request req = {
-        .method = "PUT", .target = target, .type = "application/octet-stream"};
-    return run(&x, &req, (int64_t)len, -1, err);
+        .method = "PUT", .target = file.target, .type = "application/octet-stream"};
+    *x = (struct exchange){.net = net, .fd = file.fd, .left = file.size_bytes};
+    rc = begin(x, &req, (int64_t)file.size_bytes, -1, err);
+    if (rc == 0)
+        return 1;
+    fd_closep(&x->fd);
+    return rc;
+}
+
+/* The answer of one, or how it is left unfinished. */
+static int end_one(struct exchange *x, struct err *err)
+{
+    int rc = finish(x, err);
+    fd_closep(&x->fd);
+    x->net = NULL;
+    return rc;
+}
+
+int cli_net_send_files(struct cli_net *net, cli_next_file_fn *next, void *arg, struct err *err)
+{
+    struct exchange xs[FILES_AT_ONCE] = {0};
+    size_t open = 0;
+    bool more = true;
+    int rc = 0;
+    while (rc == 0 && (more || open)) {
+        for (size_t i = 0; i < ARRAY_LEN(xs) && rc == 0; i++) {
+            if (xs[i].net && xs[i].done) {
+                open--;
+                rc = end_one(&xs[i], err);
+            }
+            if (rc < 0 || xs[i].net || !more)
+                continue;
+            int sent = send_next(net, &xs[i], next, arg, err);
+            more = sent > 0;
+            open += sent > 0;
+            rc = sent < 0 ? sent : 0;
+        }
+        if (rc == 0 && net->interrupted)
+            rc = interrupted(net, err);
+        if (rc == 0 && open)
+            ev_loop_run(net->loop); /* until one of them has its answer */
+    }
+    for (size_t i = 0; i < ARRAY_LEN(xs); i++)
+        if (xs[i].net)
+            end_one(&xs[i], &(struct err){0});
+    return rc;
 }
 
 int cli_net_stream(struct cli_net *net, const char *target, int64_t last_event_id,

@@ -38,9 +38,15 @@ struct cli_request {
 int cli_net_call(struct cli_net *net, const struct cli_request *req, struct buf *ret_body,
                  struct err *err);
 
-/* Sends exactly `len` bytes from a descriptor as the body. */
-int cli_net_send_file(struct cli_net *net, const char *target, int fd, uint64_t len,
-                      struct err *err);
+/* Sends files as the bodies of PUT requests, several at a time. */
+struct cli_file {
+    const char *target;
+    int fd; /* closed here */
+    uint64_t size_bytes;
+};
+/* 1: *ret is the next one; 0: there are no more; negative: give up. */
+typedef int cli_next_file_fn(void *arg, struct cli_file *ret, struct err *err);
+int cli_net_send_files(struct cli_net *net, cli_next_file_fn *next, void *arg, struct err *err);
 
 /* Gives an answer's body piece by piece; nonzero from fn ends it, without an error. */
 typedef int cli_net_piece_fn(void *arg, const char *data, size_t len);
