@@ -16,11 +16,11 @@
 #include <stddef.h>
 
 #define CONF_REPORT_FD 3
-#define CONF_FD 4
+#define CONF_FD        4
 #define CONF_BYTES_MAX (256 * 1024)
 #define CONF_HOSTS_MAX 1024
-#define CONF_DNS_MAX 8
-#define CONF_UID 1000
+#define CONF_DNS_MAX   8
+#define CONF_UID       1000
 
 struct conf_host {
     const char *address, *name;

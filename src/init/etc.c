@@ -76,7 +76,8 @@ static void line_put(int root_fd, const char *path, mode_t mode, const char *fmt
     const char *old = text_read(root_fd, path, &st);
     size_t len = etc_put_line(new_text, sizeof(new_text), old, line);
     if (len > 0)
-        text_write(root_fd, path, new_text, len, old != NULL ? st.st_mode & 07777 : mode, st.st_gid);
+        text_write(root_fd, path, new_text, len, old != NULL ? st.st_mode & 07777 : mode,
+                   st.st_gid);
 }
 
 static void accounts_write(int root_fd, const struct conf *c)

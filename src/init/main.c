@@ -23,9 +23,9 @@
 #include "init/conf.h"
 #include "init/etc.h"
 
-#define FULL_BLOCKS 16
+#define FULL_BLOCKS      16
 #define EXIT_START_ERROR 127
-#define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define PATH_DEFAULT     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static char conf_text[CONF_BYTES_MAX];
 static struct conf conf;
@@ -109,7 +109,8 @@ static void failure_tell(const struct failure *f, const char *program)
     else if (f->errnum == ENOENT && strchr(program, '/') == NULL)
         snprintf(text, sizeof(text), "%.200s: command not found", program);
     else if (f->errnum == ENOENT)
-        snprintf(text, sizeof(text), "%.200s: no such file, or its interpreter is missing", program);
+        snprintf(text, sizeof(text), "%.200s: no such file, or its interpreter is missing",
+                 program);
     else if (f->errnum == EACCES)
         snprintf(text, sizeof(text), "%.200s: not executable for the user", program);
     else

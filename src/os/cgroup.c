@@ -14,9 +14,10 @@
 #include "base/str.h"
 #include "os/pidfd.h"
 
-#define ROOT "/sys/fs/cgroup"
+#define ROOT          "/sys/fs/cgroup"
 #define CGROUP2_MAGIC 0x63677270
-#define BOOKKEEPING "pids" /* the version 1 hierarchy for groups that only keep processes together */
+#define BOOKKEEPING \
+    "pids" /* the version 1 hierarchy for groups that only keep processes together */
 #define DEPTH_MAX 8
 
 enum os_cgroup_mode os_cgroup_mode(void)

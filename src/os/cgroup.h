@@ -30,7 +30,7 @@ int os_cgroup_freeze(const char *group, bool frozen, struct err *err);
 struct os_cgroup_stat {
     int64_t cpu_ms;
     uint64_t memory_bytes, memory_peak_bytes, processes;
-    uint64_t oom_kills;    /* processes that the kernel killed for memory */
+    uint64_t oom_kills; /* processes that the kernel killed for memory */
 };
 /* What cannot be read is 0. */
 void os_cgroup_stat(const char *group, struct os_cgroup_stat *ret);

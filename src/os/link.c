@@ -20,7 +20,7 @@ static void sock_freep(struct nl_sock **sock)
 
 static int fail(struct err *err, int nl_rc, const char *what, const char *name)
 {
-    enum berr code = nl_rc == -NLE_EXIST ? BERR_CONFLICT
+    enum berr code = nl_rc == -NLE_EXIST   ? BERR_CONFLICT
                      : nl_rc == -NLE_NOMEM ? BERR_NOMEM
                      : nl_rc == -NLE_PERM  ? BERR_FORBIDDEN
                                            : BERR_IO;

@@ -24,9 +24,8 @@ static int loop_open(const char *name, struct os_loop *ret)
 
 int os_loop_attach(int file_fd, struct os_loop *ret, struct err *err)
 {
-    struct loop_config config = {.fd = (uint32_t)file_fd,
-                                 .block_size = 4096,
-                                 .info = {.lo_flags = LO_FLAGS_AUTOCLEAR}};
+    struct loop_config config = {
+        .fd = (uint32_t)file_fd, .block_size = 4096, .info = {.lo_flags = LO_FLAGS_AUTOCLEAR}};
     cleanup(fd_closep) int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
     if (control < 0)
         return err_errno(err, errno, "cannot open /dev/loop-control");

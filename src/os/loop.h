@@ -11,8 +11,8 @@
 #define OS_LOOP_PATH_SIZE 24
 
 struct os_loop {
-    int fd;                        /* keeps the device; the caller closes it once it is mounted */
-    char path[OS_LOOP_PATH_SIZE];  /* /dev/loop7 */
+    int fd;                       /* keeps the device; the caller closes it once it is mounted */
+    char path[OS_LOOP_PATH_SIZE]; /* /dev/loop7 */
 };
 
 int os_loop_attach(int file_fd, struct os_loop *ret, struct err *err);

@@ -16,7 +16,7 @@
 /* <sys/mount.h> and <linux/mount.h> cannot both be included with glibc 2.36; these few are stable. */
 int mount(const char *source, const char *target, const char *type, unsigned long flags,
           const void *data);
-#define OLD_MS_REC 16384ul
+#define OLD_MS_REC   16384ul
 #define OLD_MS_NODEV 4ul
 #define OLD_MS_SLAVE (1ul << 19)
 #ifndef AT_RECURSIVE
@@ -175,8 +175,8 @@ int os_mount_overlay(const char *lower, const char *upper, const char *work, con
     char options[4096];
     /* userxattr: opaque directories are marked by user.overlay.opaque, which layers are unpacked
      * with in a user namespace (src/unpack). */
-    int n = snprintf(options, sizeof(options), "userxattr,lowerdir=%s,upperdir=%s,workdir=%s", lower,
-                     upper, work);
+    int n = snprintf(options, sizeof(options), "userxattr,lowerdir=%s,upperdir=%s,workdir=%s",
+                     lower, upper, work);
     if (n < 0 || (size_t)n >= sizeof(options))
         return err_set(err, BERR_TOO_LARGE, "too many layers for one overlay");
     if (mount("overlay", path, "overlay", OLD_MS_NODEV, options) != 0)

@@ -20,8 +20,7 @@ static bool clear_one(const struct record *found, void *arg)
     struct progress *p = arg;
     struct record rec = *found;
     bool is_half = rec.facts.state == WIRE_TASK_PREPARING || rec.facts.state == WIRE_TASK_DELETING;
-    p->rc = is_half ? task_undo(p->in, &rec.facts.key, p->err)
-                    : task_release(p->in, &rec, p->err);
+    p->rc = is_half ? task_undo(p->in, &rec.facts.key, p->err) : task_release(p->in, &rec, p->err);
     if (p->rc == 0 && !is_half)
         p->rc = task_end_as_lost(p->in, &rec, "berth was taken down on this machine", p->err);
     return p->rc == 0;

@@ -16,9 +16,9 @@
 #include "runner/files.h"
 #include "runner/rootfs.h"
 
-#define BLOCK 4096u
-#define TEMPLATE_VERSION 1 /* in the file's name: a change of form makes new ones */
-#define FREE_BLOCKS_FULL 16u
+#define BLOCK              4096u
+#define TEMPLATE_VERSION   1 /* in the file's name: a change of form makes new ones */
+#define FREE_BLOCKS_FULL   16u
 #define EXT4_IOC_RESIZE_FS _IOW('f', 16, uint64_t)
 
 static int mke2fs(const struct work *w, const char *path, bool is_volume, struct err *err)
@@ -29,8 +29,9 @@ static int mke2fs(const struct work *w, const char *path, bool is_volume, struct
     snprintf(extended, sizeof(extended),
              "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=%u:%u%s",
              w->in->storage_id, w->in->storage_id, is_volume ? "" : ",packed_meta_blocks=1");
-    const char *const argv[] = {"/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0",
-                                "-I", "256", "-O", features, "-E", extended, path, NULL};
+    const char *const argv[] = {"/sbin/mke2fs", "-q", "-F",     "-t", "ext4", "-b",
+                                "4096",         "-m", "0",      "-I", "256",  "-O",
+                                features,       "-E", extended, path, NULL};
     return work_run(argv, -1, -1, err);
 }
 
@@ -73,7 +74,10 @@ static int fill(const struct work *w, int file_fd, bool is_volume, struct err *e
     static const struct {
         const char *name;
         mode_t mode;
-    } dirs[] = {{"upper", 0755}, {"work", 0755}, {"scratch", 0700}, {"code-upper", 0755},
+    } dirs[] = {{"upper", 0755},
+                {"work", 0755},
+                {"scratch", 0700},
+                {"code-upper", 0755},
                 {"code-work", 0755}};
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(dirs); i++)
         rc = dir_make(root, dirs[i].name, dirs[i].mode, 0, 0, NULL, err);
@@ -241,7 +245,8 @@ static int grow_online(struct os_loop *loop, uint64_t blocks, struct err *err)
     if (rc == 0 && ioctl(root, EXT4_IOC_RESIZE_FS, &blocks) != 0) {
         rc = err_errno(err, errno, "cannot grow a volume that is in use");
         if (rc == -BERR_FORBIDDEN)
-            err_hint(err, "this host lacks CAP_SYS_RESOURCE; try again when no task uses the volume");
+            err_hint(err,
+                     "this host lacks CAP_SYS_RESOURCE; try again when no task uses the volume");
     }
     return rc;
 }

@@ -10,8 +10,7 @@
 #include "runner/work.h"
 
 /* A fresh task disk at path below DIR/tasks, opened. Holds upper work scratch code-upper code-work. */
-int disk_make(const struct work *w, const char *path, uint64_t bytes, int *ret_fd,
-              struct err *err);
+int disk_make(const struct work *w, const char *path, uint64_t bytes, int *ret_fd, struct err *err);
 /* Reads the superblock of an unmounted disk: no room was left for its user. */
 bool disk_is_full(const struct instance *in, const char *path);
 

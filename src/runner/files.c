@@ -110,7 +110,8 @@ int dir_make(int dir_fd, const char *name, mode_t mode, uid_t uid, gid_t gid, in
     if (rc != 0)
         return rc;
     struct stat st;
-    if (fstat(fd, &st) != 0 || ((st.st_uid != uid || st.st_gid != gid) && fchown(fd, uid, gid) != 0))
+    if (fstat(fd, &st) != 0 ||
+        ((st.st_uid != uid || st.st_gid != gid) && fchown(fd, uid, gid) != 0))
         return err_errno(err, errno, "cannot give away the directory %s", name);
     if ((st.st_mode & 07777) != mode && fchmod(fd, mode) != 0)
         return err_errno(err, errno, "cannot set the mode of the directory %s", name);

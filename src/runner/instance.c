@@ -74,10 +74,14 @@ static int dirs_make(struct instance *in, struct err *err)
         bool is_berths;
         int *fd;
     } dirs[] = {
-        {"tasks", 0700, false, &in->tasks_fd},     {"layers", 0700, false, &in->layers_fd},
-        {"volumes", 0700, false, &in->volumes_fd}, {"logs", 0750, false, &in->logs_fd},
-        {"fences", 0700, false, &in->fences_fd},   {"nets", 0700, false, &in->nets_fd},
-        {"trees", 0700, true, &in->trees_fd},      {"run", 0755, true, NULL},
+        {"tasks", 0700, false, &in->tasks_fd},
+        {"layers", 0700, false, &in->layers_fd},
+        {"volumes", 0700, false, &in->volumes_fd},
+        {"logs", 0750, false, &in->logs_fd},
+        {"fences", 0700, false, &in->fences_fd},
+        {"nets", 0700, false, &in->nets_fd},
+        {"trees", 0700, true, &in->trees_fd},
+        {"run", 0755, true, NULL},
         {"log", 0755, true, NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
@@ -132,7 +136,8 @@ int instance_open(const char *dir, uid_t uid, const char *runtime, struct instan
     if (realpath(dir, real) == NULL)
         return err_errno(err, errno, "cannot use the data directory %s", dir);
     if (strlen(real) >= sizeof(in.data) || strpbrk(real, ",:\\\"\n") != NULL)
-        return err_set(err, BERR_INVALID, "the data directory's path is too long or has one of , : \\ \"");
+        return err_set(err, BERR_INVALID,
+                       "the data directory's path is too long or has one of , : \\ \"");
     str_copy(in.data, sizeof(in.data), real);
     in.runtime = runtime != NULL ? runtime : runtime_find();
     if (in.runtime == NULL) {

@@ -17,16 +17,16 @@
 #define INSTANCE_IDS 65536u
 
 struct instance {
-    char data[512];       /* DIR, real path */
-    char run[64];         /* /run/berth-TAG: on tmpfs, gone at reboot */
-    char tag[8];          /* 6 hex digits */
+    char data[512]; /* DIR, real path */
+    char run[64];   /* /run/berth-TAG: on tmpfs, gone at reboot */
+    char tag[8];    /* 6 hex digits */
     char boot_id[40];
-    uint32_t network;     /* host order, a /16 */
-    uint32_t storage_id;  /* first id on disk */
-    uid_t berth_uid;      /* owner of run/, blobs/ and trees/; may connect */
+    uint32_t network;    /* host order, a /16 */
+    uint32_t storage_id; /* first id on disk */
+    uid_t berth_uid;     /* owner of run/, blobs/ and trees/; may connect */
     gid_t berth_gid;
-    char init[512];       /* berth-init, beside the runner's own program */
-    const char *runtime;  /* path of crun, or of runc when there is no crun */
+    char init[512];      /* berth-init, beside the runner's own program */
+    const char *runtime; /* path of crun, or of runc when there is no crun */
     int data_fd, run_fd;
     int tasks_fd, layers_fd, volumes_fd, trees_fd, logs_fd, fences_fd, nets_fd; /* DIR/… */
 };

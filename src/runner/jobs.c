@@ -20,19 +20,19 @@
 #include "runner/server.h"
 #include "runner/task.h"
 
-#define JOBS_MAX 16384
+#define JOBS_MAX  16384
 #define FRAME_MAX (LIMIT_RUNNER_MESSAGE_BYTES + 4)
 
 struct job {
     struct runner *runner;
     struct job_order order;
     struct lane *lane;
-    struct job *next;        /* in its lane */
+    struct job *next; /* in its lane */
     pid_t pid;
     struct watch pipe;
-    struct buf frames;       /* from the worker; at the end the answer */
-    struct buf answer;       /* held until the undoing is done */
-    int64_t dies_ms;         /* monotonic */
+    struct buf frames; /* from the worker; at the end the answer */
+    struct buf answer; /* held until the undoing is done */
+    int64_t dies_ms;   /* monotonic */
     bool is_overdue;
 };
 
@@ -128,10 +128,12 @@ static void worker_main(struct job *job, int out_fd, pid_t parent)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     const struct js_table *form = wire_verbs[o->verb].reply;
-    struct work work = {.in = &job->runner->in, .arena = &job->order.arena, .request = o->request,
+    struct work work = {.in = &job->runner->in,
+                        .arena = &job->order.arena,
+                        .request = o->request,
                         .progress_fd = o->is_internal ? -1 : out_fd};
-    void *reply = arena_alloc(work.arena, form->size > sizeof(struct wire_task) ? form->size
-                                                                             : sizeof(struct wire_task));
+    void *reply = arena_alloc(
+        work.arena, form->size > sizeof(struct wire_task) ? form->size : sizeof(struct wire_task));
     int rc = reply != NULL ? o->fn(&work, o->args, reply, &err)
                            : err_set(&err, BERR_NOMEM, "no memory for an order");
     if (!o->is_internal && rc == 0)

@@ -22,7 +22,7 @@
 #include "runner/net.h"
 #include "runner/server.h"
 
-#define LOCK_TRIES 100
+#define LOCK_TRIES   100
 #define LOCK_WAIT_MS 100
 
 struct options {
@@ -37,8 +37,8 @@ static int options_parse(int argc, char **argv, struct options *ret, struct err 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--data") == 0 && i + 1 < argc)
             ret->data = argv[++i];
-        else if (strcmp(argv[i], "--uid") == 0 && i + 1 < argc && str_parse_u64(argv[i + 1], &ret->uid) &&
-                 ret->uid < UINT32_MAX)
+        else if (strcmp(argv[i], "--uid") == 0 && i + 1 < argc &&
+                 str_parse_u64(argv[i + 1], &ret->uid) && ret->uid < UINT32_MAX)
             i++;
         else if (strcmp(argv[i], "--runtime") == 0 && i + 1 < argc)
             ret->runtime = argv[++i];
@@ -53,7 +53,8 @@ static int options_parse(int argc, char **argv, struct options *ret, struct err 
 /* Held for life. A runner that was just killed may need a moment to be gone. */
 static int lock_take(const struct instance *in, struct err *err)
 {
-    int fd = openat(in->data_fd, "run/runner.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd =
+        openat(in->data_fd, "run/runner.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return err_errno(err, errno, "cannot open the lock of %s", in->data);
     for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {

@@ -15,8 +15,8 @@
 #include "os/pidfd.h"
 #include "runner/files.h"
 
-#define CONMON "/usr/bin/conmon"
-#define SYNC_FD 5
+#define CONMON    "/usr/bin/conmon"
+#define SYNC_FD   5
 #define PATH_SIZE 800
 
 /* ---- starting ---- */
@@ -47,13 +47,34 @@ static void child_exec(const struct instance *in, struct paths *p, int report, i
     char runtime[64], sync_env[32];
     snprintf(runtime, sizeof(runtime), "%s", in->runtime);
     snprintf(sync_env, sizeof(sync_env), "_OCI_SYNCPIPE=%d", SYNC_FD);
-    char *argv[] = {(char[]){"conmon"}, (char[]){"--api-version"}, (char[]){"1"},
-                    (char[]){"-c"}, p->key, (char[]){"-u"}, p->key, (char[]){"-r"}, runtime,
-                    (char[]){"-b"}, p->bundle, (char[]){"-p"}, p->pid, (char[]){"-P"},
-                    p->monitor_pid, (char[]){"-l"}, p->log, p->cap, (char[]){"--exit-dir"},
-                    p->exits, (char[]){"--socket-dir-path"}, p->links, (char[]){"--runtime-arg"},
-                    p->root, (char[]){"--runtime-opt"}, (char[]){"--preserve-fds=2"},
-                    (char[]){"--no-sync-log"}, NULL};
+    char *argv[] = {(char[]){"conmon"},
+                    (char[]){"--api-version"},
+                    (char[]){"1"},
+                    (char[]){"-c"},
+                    p->key,
+                    (char[]){"-u"},
+                    p->key,
+                    (char[]){"-r"},
+                    runtime,
+                    (char[]){"-b"},
+                    p->bundle,
+                    (char[]){"-p"},
+                    p->pid,
+                    (char[]){"-P"},
+                    p->monitor_pid,
+                    (char[]){"-l"},
+                    p->log,
+                    p->cap,
+                    (char[]){"--exit-dir"},
+                    p->exits,
+                    (char[]){"--socket-dir-path"},
+                    p->links,
+                    (char[]){"--runtime-arg"},
+                    p->root,
+                    (char[]){"--runtime-opt"},
+                    (char[]){"--preserve-fds=2"},
+                    (char[]){"--no-sync-log"},
+                    NULL};
     char *env[] = {(char[]){"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
                    sync_env, NULL};
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -95,7 +116,8 @@ static int sync_read(int fd, int64_t *ret_pid, struct err *err)
     const char *message = js_get_str(root, "message");
     bool is_full = message != NULL && strstr(message, "No space left") != NULL;
     return err_set(err, is_full ? BERR_NO_SPACE : BERR_INTERNAL,
-                   "the container could not be made: %.400s", message != NULL ? message : "no reason");
+                   "the container could not be made: %.400s",
+                   message != NULL ? message : "no reason");
 }
 
 static int64_t pid_read(int dir_fd, const char *name)

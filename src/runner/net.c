@@ -137,14 +137,19 @@ static void rules_write(const struct instance *in, const struct slots *slots, st
     buf_puts(out, " chain to_task { ct state established,related accept; "
                   "iifname . oifname @same accept; drop; }\n");
     buf_puts(out, " chain to_host { ct state established,related accept; drop; }\n");
-    buf_printf(out, " chain forward { type filter hook forward priority -5; policy accept;\n"
-                    "  iifname \"b%s*\" jump from_task\n  oifname \"b%s*\" jump to_task\n }\n",
+    buf_printf(out,
+               " chain forward { type filter hook forward priority -5; policy accept;\n"
+               "  iifname \"b%s*\" jump from_task\n  oifname \"b%s*\" jump to_task\n }\n",
                tag, tag);
-    buf_printf(out, " chain input { type filter hook input priority -5; policy accept;\n"
-                    "  iifname \"b%s*\" jump to_host\n }\n", tag);
+    buf_printf(out,
+               " chain input { type filter hook input priority -5; policy accept;\n"
+               "  iifname \"b%s*\" jump to_host\n }\n",
+               tag);
     if (has_internet(slots)) /* kernels without NAT can do the rest */
-        buf_printf(out, " chain post { type nat hook postrouting priority 100; policy accept;\n"
-                        "  ip saddr %s/16 oifname != \"b%s*\" masquerade\n }\n", net, tag);
+        buf_printf(out,
+                   " chain post { type nat hook postrouting priority 100; policy accept;\n"
+                   "  ip saddr %s/16 oifname != \"b%s*\" masquerade\n }\n",
+                   net, tag);
     buf_puts(out, "}\n");
     for (unsigned i = 0; i < WIRE_SLOTS; i++) {
         char name[16];
@@ -243,7 +248,8 @@ static int slot_choose(const struct instance *in, const struct slots *slots, uin
             return 0;
         }
     }
-    return err_set(err, BERR_BUSY, "all %d project networks of this machine are in use", WIRE_SLOTS);
+    return err_set(err, BERR_BUSY, "all %d project networks of this machine are in use",
+                   WIRE_SLOTS);
 }
 
 static int slot_give_back(const struct instance *in, struct slots *slots, unsigned i,
@@ -285,8 +291,8 @@ int work_net_project(const struct work *w, const void *args, void *reply, struct
     }
     struct slot *s = &slots.items[i], slot = {true, want->project, want->internet};
     char name[16];
-    bool is_same = !is_new && s->internet == slot.internet &&
-                   os_link_exists(bridge_name(name, in, i));
+    bool is_same =
+        !is_new && s->internet == slot.internet && os_link_exists(bridge_name(name, in, i));
     *s = slot;
     if (!is_same) {
         rc = slot_save(in, i, s, err);
@@ -342,8 +348,8 @@ int net_attach(const struct instance *in, unsigned slot, const char *address, pi
     if (setns(netns, CLONE_NEWNET) != 0)
         return err_errno(err, errno, "cannot enter the task's network");
     sysctl_write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
-    sysctl_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647"); /* ping without raw sockets */
+    sysctl_write("/proc/sys/net/ipv4/ping_group_range",
+                 "0 2147483647"); /* ping without raw sockets */
     rc = os_link_configure("lo", 0, 0, 0, err);
-    return rc != 0 ? rc
-                   : os_link_configure("eth0", a, PREFIX, slot_network(in, slot) + 1, err);
+    return rc != 0 ? rc : os_link_configure("eth0", a, PREFIX, slot_network(in, slot) + 1, err);
 }

@@ -5,15 +5,15 @@
 #include <string.h>
 #include "js/js.h"
 
-#define PIDS_DEFAULT 4096
-#define SHM_DEFAULT (64ull << 20)
+#define PIDS_DEFAULT  4096
+#define SHM_DEFAULT   (64ull << 20)
 #define CPU_PERIOD_US 100000
 
 /* What sudo, apt and su need inside their own user namespace; nothing of it counts outside. */
 static const char *const capabilities[] = {
-    "CAP_CHOWN",  "CAP_DAC_OVERRIDE", "CAP_FOWNER",           "CAP_FSETID",
-    "CAP_KILL",   "CAP_SETGID",       "CAP_SETUID",           "CAP_SETPCAP",
-    "CAP_SETFCAP", "CAP_SYS_CHROOT",  "CAP_NET_BIND_SERVICE", "CAP_AUDIT_WRITE",
+    "CAP_CHOWN",   "CAP_DAC_OVERRIDE", "CAP_FOWNER",           "CAP_FSETID",
+    "CAP_KILL",    "CAP_SETGID",       "CAP_SETUID",           "CAP_SETPCAP",
+    "CAP_SETFCAP", "CAP_SYS_CHROOT",   "CAP_NET_BIND_SERVICE", "CAP_AUDIT_WRITE",
 };
 
 static void strings(struct js_writer *w, const char *key, const char *const *items, size_t count)
@@ -183,12 +183,13 @@ static void write_resources(struct js_writer *w, const struct oci_input *in)
 
 static void write_linux(struct js_writer *w, const struct oci_input *in)
 {
-    static const char *const namespaces[] = {"user", "pid",     "ipc",   "uts",
+    static const char *const namespaces[] = {"user",  "pid",     "ipc",   "uts",
                                              "mount", "network", "cgroup"};
     static const char *const masked[] = {
-        "/proc/acpi",        "/proc/asound",      "/proc/kcore",       "/proc/keys",
-        "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
-        "/proc/scsi",        "/proc/interrupts",  "/sys/firmware",     "/sys/devices/virtual/powercap",
+        "/proc/acpi",        "/proc/asound",        "/proc/kcore",
+        "/proc/keys",        "/proc/latency_stats", "/proc/timer_list",
+        "/proc/timer_stats", "/proc/sched_debug",   "/proc/scsi",
+        "/proc/interrupts",  "/sys/firmware",       "/sys/devices/virtual/powercap",
     };
     static const char *const read_only[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
                                             "/proc/sysrq-trigger"};

@@ -12,11 +12,11 @@
 
 struct record {
     struct wire_task facts;
-    uint64_t slot;            /* of its project */
-    const char *boot_id;      /* the boot it was made in */
-    int64_t pid;              /* of the container's PID 1, seen from the host; 0 before CREATED */
-    uint64_t pid_start;       /* see os/pidfd.h */
-    int64_t monitor_pid;      /* of conmon */
+    uint64_t slot;       /* of its project */
+    const char *boot_id; /* the boot it was made in */
+    int64_t pid;         /* of the container's PID 1, seen from the host; 0 before CREATED */
+    uint64_t pid_start;  /* see os/pidfd.h */
+    int64_t monitor_pid; /* of conmon */
     uint64_t monitor_start;
     uint64_t log_max_bytes;
 };

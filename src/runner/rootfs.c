@@ -108,7 +108,8 @@ static int layer_mount(struct build *b, const char *digest, const char *name, st
     snprintf(path, sizeof(path), "%s/layers/%s", b->w->in->data, digest);
     int rc = os_mount_clone(AT_FDCWD, path, false, &fd, err);
     if (rc == -BERR_NOT_FOUND) {
-        rc = err_set(err, BERR_NOT_FOUND, "layer %.12s of the image is not on this machine", digest);
+        rc =
+            err_set(err, BERR_NOT_FOUND, "layer %.12s of the image is not on this machine", digest);
         err_at(err, "layers", 0, 0); /* the client tells image errors from others by it */
         return rc;
     }
@@ -128,8 +129,8 @@ static int root_mount(struct build *b, struct err *err)
         int rc = layer_mount(b, layers->items[layers->len - 1 - i], name, err);
         if (rc != 0)
             return rc;
-        int n = snprintf(lower + len, sizeof(lower) - len, "%s%s/%s", i > 0 ? ":" : "", b->mnt,
-                         name);
+        int n =
+            snprintf(lower + len, sizeof(lower) - len, "%s%s/%s", i > 0 ? ":" : "", b->mnt, name);
         if (n < 0 || (size_t)n >= sizeof(lower) - len)
             return err_set(err, BERR_TOO_LARGE, "the image has too many layers");
         len += (size_t)n;
@@ -199,8 +200,8 @@ static int init_mount(struct build *b, struct err *err)
 int rootfs_make(const struct work *w, const struct wire_task_create *order, unsigned slot,
                 struct err *err)
 {
-    struct build b = {.w = w, .order = order, .mnt_fd = -1, .idmap_fd = -1,
-                      .range = instance_range(w->in, slot)};
+    struct build b = {
+        .w = w, .order = order, .mnt_fd = -1, .idmap_fd = -1, .range = instance_range(w->in, slot)};
     int rc = stage(&b, err);
     if (rc == 0)
         rc = init_mount(&b, err);
@@ -224,8 +225,8 @@ bool rootfs_is_full(const struct instance *in, const struct wire_key *key)
     return disk_is_full(in, path);
 }
 
-int volume_mount(const struct instance *in, uint64_t id, int idmap_fd, bool read_only,
-                 int *ret_fd, struct err *err)
+int volume_mount(const struct instance *in, uint64_t id, int idmap_fd, bool read_only, int *ret_fd,
+                 struct err *err)
 {
     cleanup(fd_closep) int file = -1;
     cleanup(fd_closep) int mount_fd = -1;

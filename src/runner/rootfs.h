@@ -20,7 +20,7 @@ int rootfs_make(const struct work *w, const struct wire_task_create *order, unsi
 bool rootfs_is_full(const struct instance *in, const struct wire_key *key);
 
 /* A volume as a detached mount with ids mapped by idmap_fd. Also replays its journal. */
-int volume_mount(const struct instance *in, uint64_t id, int idmap_fd, bool read_only,
-                 int *ret_fd, struct err *err);
+int volume_mount(const struct instance *in, uint64_t id, int idmap_fd, bool read_only, int *ret_fd,
+                 struct err *err);
 
 #endif

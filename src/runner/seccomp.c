@@ -13,19 +13,68 @@
 
 static const char *const refused[] = {
     /* mounts and namespaces */
-    "mount", "umount", "umount2", "pivot_root", "fsopen", "fsconfig", "fsmount", "fspick",
-    "move_mount", "open_tree", "mount_setattr", "setns", "unshare", "open_by_handle_at",
-    "name_to_handle_at", "quotactl", "quotactl_fd", "swapon", "swapoff",
+    "mount",
+    "umount",
+    "umount2",
+    "pivot_root",
+    "fsopen",
+    "fsconfig",
+    "fsmount",
+    "fspick",
+    "move_mount",
+    "open_tree",
+    "mount_setattr",
+    "setns",
+    "unshare",
+    "open_by_handle_at",
+    "name_to_handle_at",
+    "quotactl",
+    "quotactl_fd",
+    "swapon",
+    "swapoff",
     /* the kernel itself */
-    "init_module", "finit_module", "delete_module", "create_module", "query_module",
-    "get_kernel_syms", "kexec_load", "kexec_file_load", "reboot", "iopl", "ioperm", "syslog",
-    "acct", "nfsservctl", "uselib", "ustat", "sysfs", "_sysctl", "vm86", "vm86old", "lookup_dcookie",
+    "init_module",
+    "finit_module",
+    "delete_module",
+    "create_module",
+    "query_module",
+    "get_kernel_syms",
+    "kexec_load",
+    "kexec_file_load",
+    "reboot",
+    "iopl",
+    "ioperm",
+    "syslog",
+    "acct",
+    "nfsservctl",
+    "uselib",
+    "ustat",
+    "sysfs",
+    "_sysctl",
+    "vm86",
+    "vm86old",
+    "lookup_dcookie",
     /* keys, tracing, filters: a history of holes */
-    "add_key", "request_key", "keyctl", "bpf", "perf_event_open", "userfaultfd", "kcmp",
-    "fanotify_init", "io_uring_setup", "io_uring_enter", "io_uring_register",
+    "add_key",
+    "request_key",
+    "keyctl",
+    "bpf",
+    "perf_event_open",
+    "userfaultfd",
+    "kcmp",
+    "fanotify_init",
+    "io_uring_setup",
+    "io_uring_enter",
+    "io_uring_register",
     /* the machine's time, place and memory policy */
-    "settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "stime", "vhangup",
-    "move_pages", "migrate_pages",
+    "settimeofday",
+    "clock_settime",
+    "clock_adjtime",
+    "adjtimex",
+    "stime",
+    "vhangup",
+    "move_pages",
+    "migrate_pages",
 };
 
 static void rule(struct js_writer *w, const char *const *names, size_t count, int errnum)
@@ -49,7 +98,7 @@ void oci_write_seccomp(struct js_writer *w)
     js_w_end_object(w);
     rule(w, clone3_name, 1, ENOSYS);
     js_w_end_object(w);
-    static const uint64_t namespaces[] = {CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWPID, CLONE_NEWNET,
+    static const uint64_t namespaces[] = {CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWPID,   CLONE_NEWNET,
                                           CLONE_NEWIPC,  CLONE_NEWUTS, CLONE_NEWCGROUP};
     for (size_t i = 0; i < ARRAY_LEN(namespaces); i++) {
         rule(w, clone_name, 1, EPERM);

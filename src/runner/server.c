@@ -103,7 +103,8 @@ static void client_want(struct client *c)
     bool wants = c->out.len > 0;
     struct epoll_event ev = {.events = EPOLLIN | (wants ? (uint32_t)EPOLLOUT : 0u),
                              .data.ptr = &c->watch};
-    if (wants != c->wants_write && epoll_ctl(c->runner->epoll_fd, EPOLL_CTL_MOD, c->watch.fd, &ev) == 0)
+    if (wants != c->wants_write &&
+        epoll_ctl(c->runner->epoll_fd, EPOLL_CTL_MOD, c->watch.fd, &ev) == 0)
         c->wants_write = wants;
 }
 

@@ -48,16 +48,16 @@ struct runner {
     struct watch listener, signals;
     VEC(struct client *) clients;
     uint64_t next_client;
-    uint64_t seq;                        /* of the last event */
-    struct map lanes;                    /* serial text → struct lane */
+    uint64_t seq;                          /* of the last event */
+    struct map lanes;                      /* serial text → struct lane */
     VEC(struct lane *) ready[JOB_CLASSES]; /* first in, first out */
     unsigned running[JOB_CLASSES], running_max[JOB_CLASSES];
     size_t job_count;
-    struct map by_pid;                   /* worker's pid → struct job */
-    struct map tasks;                    /* key text → struct task */
-    struct map retries;                  /* key text → struct retry */
-    VEC(void *) garbage;                 /* freed after the round: events may still point to it */
-    bool leaves;                         /* a signal asked for the end */
+    struct map by_pid;   /* worker's pid → struct job */
+    struct map tasks;    /* key text → struct task */
+    struct map retries;  /* key text → struct retry */
+    VEC(void *) garbage; /* freed after the round: events may still point to it */
+    bool leaves;         /* a signal asked for the end */
 };
 
 /* ---- server.c ---- */
@@ -68,7 +68,7 @@ int64_t runner_mono_ms(void);
 int watch_add(struct runner *r, struct watch *w, int fd, uint32_t events, watch_fn *fn, void *owner,
               struct err *err);
 void watch_remove(struct runner *r, struct watch *w); /* also closes the descriptor */
-void runner_discard(struct runner *r, void *memory); /* mem_free, later */
+void runner_discard(struct runner *r, void *memory);  /* mem_free, later */
 /* Queues one message for a client by its number; gone clients are passed over. */
 void client_send(struct runner *r, uint64_t client, const void *frame, size_t len);
 void client_error(struct runner *r, uint64_t client, uint64_t request, const struct err *error);
@@ -83,13 +83,13 @@ void verb_dispatch(struct runner *r, uint64_t client, const char *text, size_t l
 /* What a worker is to do. The arena holds args and goes over to the job. */
 struct job_order {
     work_fn *fn;
-    enum wire_verb verb;      /* says the form of the reply; internal jobs: see is_internal */
-    bool is_internal;         /* no client waits */
+    enum wire_verb verb; /* says the form of the reply; internal jobs: see is_internal */
+    bool is_internal;    /* no client waits */
     enum job_class class;
     const char *lane;
-    int64_t deadline_ms;      /* from its start */
+    int64_t deadline_ms; /* from its start */
     uint64_t client, request;
-    bool has_key;             /* it is about this task: */
+    bool has_key; /* it is about this task: */
     struct wire_key key;
     struct arena arena;
     void *args;

@@ -29,8 +29,8 @@ static int log_make(const struct instance *in, const struct wire_key *key, struc
     cleanup(fd_closep) int attempt = -1;
     snprintf(number, sizeof(number), "%llu", (unsigned long long)key->number);
     snprintf(name, sizeof(name), "%llu.log", (unsigned long long)key->index);
-    int rc = dir_make(in->logs_fd, id_format(id, key->workload), 0750, 0, in->berth_gid, &workload,
-                      err);
+    int rc =
+        dir_make(in->logs_fd, id_format(id, key->workload), 0750, 0, in->berth_gid, &workload, err);
     if (rc == 0)
         rc = dir_make(workload, number, 0750, 0, in->berth_gid, &attempt, err);
     if (rc != 0)
@@ -178,7 +178,8 @@ int work_task_create(const struct work *w, const void *args, void *reply, struct
     const struct wire_task_create *order = args;
     struct record rec;
     int rc = record_load(w->in, &order->key, w->arena, &rec, NULL);
-    if (rc == 0 && rec.facts.state != WIRE_TASK_PREPARING && rec.facts.state != WIRE_TASK_DELETING) {
+    if (rc == 0 && rec.facts.state != WIRE_TASK_PREPARING &&
+        rec.facts.state != WIRE_TASK_DELETING) {
         *(struct wire_task *)reply = rec.facts; /* made before */
         return 0;
     }

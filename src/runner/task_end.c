@@ -57,10 +57,10 @@ int work_task_start(const struct work *w, const void *args, void *reply, struct 
     if (rec.facts.state != WIRE_TASK_CREATED) {
         *(struct wire_task *)reply = rec.facts;
         bool is_later = rec.facts.state == WIRE_TASK_RUNNING || rec.facts.state == WIRE_TASK_ENDED;
-        return is_later ? 0
-                        : err_set(err, BERR_CONFLICT, "task %s is %s",
-                                  wire_key_format(text, &ref->key),
-                                  wire_task_state_names[rec.facts.state]);
+        return is_later
+                   ? 0
+                   : err_set(err, BERR_CONFLICT, "task %s is %s", wire_key_format(text, &ref->key),
+                             wire_task_state_names[rec.facts.state]);
     }
     rec.facts.state = WIRE_TASK_RUNNING;
     rec.facts.started_ms = task_now_ms();
@@ -128,9 +128,10 @@ static int log_close(const struct instance *in, struct record *rec, struct err *
     if (rec->facts.log_cut) {
         units_format_time(when, rec->facts.ended_ms);
         units_human_bytes(cap, rec->log_max_bytes);
-        int n = snprintf(line, sizeof(line),
-                         "%s stderr F berth: the log reached its limit of %s; later output is lost\n",
-                         when, cap);
+        int n =
+            snprintf(line, sizeof(line),
+                     "%s stderr F berth: the log reached its limit of %s; later output is lost\n",
+                     when, cap);
         if (write(fd, line, (size_t)n) != n)
             return err_errno(err, errno, "cannot write the log %s", path);
     }

@@ -17,11 +17,11 @@
 #include "runner/tasks_on_disk.h"
 
 #define RETRY_FIRST_MS 500
-#define RETRY_LAST_MS 30000
+#define RETRY_LAST_MS  30000
 
 struct task {
     struct runner *runner;
-    struct wire_task facts;  /* address and text point below */
+    struct wire_task facts; /* address and text point below */
     char address[16], text[ERR_TEXT_MAX];
     char name[WIRE_KEY_TEXT_SIZE];
     struct watch monitor;
@@ -36,9 +36,8 @@ struct retry {
 
 /* ---- errands ---- */
 
-static work_fn *const errand_fns[] = {[TASK_END] = work_task_end,
-                                      [TASK_UNDO] = work_task_undo,
-                                      [TASK_RESTART] = work_task_restart};
+static work_fn *const errand_fns[] = {
+    [TASK_END] = work_task_end, [TASK_UNDO] = work_task_undo, [TASK_RESTART] = work_task_restart};
 
 static void retry_later(struct runner *r, const struct wire_key *key, enum task_errand what)
 {

@@ -14,11 +14,11 @@
 enum lane_of { LANE_OWN, LANE_TASK, LANE_VOLUME, LANE_VERB };
 
 struct verb_rule {
-    work_fn *fn;              /* NULL: answered by the loop */
+    work_fn *fn; /* NULL: answered by the loop */
     enum lane_of lane;
     enum job_class class;
     int64_t deadline_ms;
-    bool has_fence;           /* refused when the key's fence is old */
+    bool has_fence; /* refused when the key's fence is old */
 };
 
 static const struct verb_rule rules[WIRE_VERB_COUNT] = {
@@ -111,8 +111,8 @@ static void reply(struct runner *r, uint64_t client, const struct wire_request *
 static int hello(struct runner *r, uint64_t client, const struct wire_request *req, struct err *err)
 {
     const struct wire_hello *h = req->args;
-    struct wire_welcome welcome = {.version = WIRE_VERSION, .tag = r->in.tag,
-                                   .boot_id = r->in.boot_id, .seq = r->seq};
+    struct wire_welcome welcome = {
+        .version = WIRE_VERSION, .tag = r->in.tag, .boot_id = r->in.boot_id, .seq = r->seq};
     if (h->version != WIRE_VERSION)
         return err_set(err, BERR_UNSUPPORTED, "the runner speaks version %d, not %llu",
                        WIRE_VERSION, (unsigned long long)h->version);

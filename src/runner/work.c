@@ -28,8 +28,9 @@ void work_progress(const struct work *w, const char *fmt, ...)
 
 static void child_exec(const char *const argv[], int in_fd, int out_fd, int err_fd, pid_t parent)
 {
-    static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                                      "LANG=C.UTF-8", "HOME=/root", NULL};
+    static const char *const env[] = {
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
+        "HOME=/root", NULL};
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)

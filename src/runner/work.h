@@ -18,9 +18,9 @@
 
 struct work {
     const struct instance *in;
-    struct arena *arena;      /* of this order */
-    uint64_t request;         /* the client's id */
-    int progress_fd;          /* pipe to the main loop; work_progress writes it */
+    struct arena *arena; /* of this order */
+    uint64_t request;    /* the client's id */
+    int progress_fd;     /* pipe to the main loop; work_progress writes it */
 };
 
 typedef int work_fn(const struct work *w, const void *args, void *reply, struct err *err);

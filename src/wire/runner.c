@@ -133,8 +133,8 @@ int wire_frame(const char *data, size_t len, size_t *ret_len, struct err *err)
         return 0;
     }
     const unsigned char *p = (const unsigned char *)data;
-    uint32_t want = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-                    (uint32_t)p[3] << 24;
+    uint32_t want =
+        (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
     if (want == 0 || want > LIMIT_RUNNER_MESSAGE_BYTES)
         return err_set(err, BERR_PROTOCOL, "a message of %u bytes", want);
     *ret_len = len - 4 >= want ? want : 0;

@@ -29,10 +29,10 @@
 
 /* ---- events ---- */
 
-#define WIRE_EVENT_LIST(X)                                                                         \
-    X(PROGRESS, "progress")         /* of a request under way: request, text */                    \
-    X(TASK_STARTED, "task-started")                                                                \
-    X(TASK_ENDED, "task-ended")     /* facts are durable */
+#define WIRE_EVENT_LIST(X)                                              \
+    X(PROGRESS, "progress") /* of a request under way: request, text */ \
+    X(TASK_STARTED, "task-started")                                     \
+    X(TASK_ENDED, "task-ended") /* facts are durable */
 enum wire_event_kind {
 #define X(sym, name) WIRE_EV_##sym,
     WIRE_EVENT_LIST(X)
@@ -41,11 +41,11 @@ enum wire_event_kind {
 extern const char *const wire_event_names[];
 
 struct wire_event {
-    int kind;                /* enum wire_event_kind */
-    uint64_t seq;            /* grows by one an event, since the runner's start; PROGRESS: 0 */
-    uint64_t request;        /* PROGRESS: the id of the client's request */
+    int kind;         /* enum wire_event_kind */
+    uint64_t seq;     /* grows by one an event, since the runner's start; PROGRESS: 0 */
+    uint64_t request; /* PROGRESS: the id of the client's request */
     const char *text;
-    struct wire_task *task;  /* TASK_* */
+    struct wire_task *task; /* TASK_* */
 };
 
 /* ---- messages ---- */
@@ -66,7 +66,7 @@ int wire_frame(const char *data, size_t len, size_t *ret_len, struct err *err);
 struct wire_request {
     uint64_t id;
     enum wire_verb verb;
-    void *args;              /* the verb's request struct */
+    void *args; /* the verb's request struct */
 };
 /* text: one message without its length. On failure *ret_id is the request's id when it could be
  * read, else 0. */

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "js/js.h"
+#include "wire/key.h"
 
 #define WIRE_VERSION 1
 #define WIRE_SLOTS   64 /* project networks (and id ranges) a machine has at once */
@@ -66,17 +67,6 @@ struct wire_welcome {
     const char *boot_id; /* changes with every boot of the machine */
     uint64_t seq;        /* of the last event so far */
 };
-
-/* One task of an attempt. */
-struct wire_key {
-    uint64_t workload;
-    uint64_t number, fence, index;
-};
-#define WIRE_KEY_TEXT_SIZE 80
-/* "WORKLOAD.NUMBER.FENCE.INDEX": its name on disk, in cgroups and in lists. */
-const char *wire_key_format(char dst[WIRE_KEY_TEXT_SIZE], const struct wire_key *key);
-bool wire_key_parse(const char *s, struct wire_key *ret);
-bool wire_key_is_equal(const struct wire_key *a, const struct wire_key *b);
 
 struct wire_task_ref {
     struct wire_key key;
@@ -225,7 +215,8 @@ struct wire_task_create {
 
 struct wire_task_signal {
     struct wire_key key;
-    uint64_t signal; /* 1..64; KILL reaches every process of the task, others PID 1's child */
+    uint64_t
+        signal; /* 1..64; KILL ends every process of the task, others go to the command's group */
 };
 
 /* Runs a command beside the task's own; ends with it. */

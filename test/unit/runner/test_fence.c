@@ -13,7 +13,7 @@ static void test_only_grows(void **state)
     test_tmpdir_make(top);
     struct instance in = {.fences_fd = open(top, O_RDONLY | O_DIRECTORY)};
     assert_int_equal(fence_check(&in, &key, &err), 0);
-    assert_int_equal(fence_check(&in, &key, &err), 0); /* the same again */
+    assert_int_equal(fence_check(&in, &key, &err), 0);   /* the same again */
     assert_int_equal(fence_check(&in, &other, &err), 0); /* each workload has its own */
     key.fence = 9;
     assert_int_equal(fence_check(&in, &key, &err), 0);

@@ -10,9 +10,17 @@ static struct wire_mount mounts[] = {{.volume = 1, .path = "/home/ada"},
                                      {.volume = 2, .path = "/data", .read_only = true}};
 
 static struct wire_task_create order = {
-    .key = {1, 1, 1, 0}, .user_name = "ada", .hostname = "worker-0", .layers = {layers, 1},
-    .command = {command, 2}, .env = {env, 1}, .code = "y", .volumes = {mounts, 2},
-    .cpu_milli = 1500, .memory_bytes = 1 << 30, .shm_bytes = 5 << 20,
+    .key = {1, 1, 1, 0},
+    .user_name = "ada",
+    .hostname = "worker-0",
+    .layers = {layers, 1},
+    .command = {command, 2},
+    .env = {env, 1},
+    .code = "y",
+    .volumes = {mounts, 2},
+    .cpu_milli = 1500,
+    .memory_bytes = 1 << 30,
+    .shm_bytes = 5 << 20,
 };
 
 static struct js_doc *write_config(void)
@@ -20,8 +28,12 @@ static struct js_doc *write_config(void)
     struct js_doc *doc = NULL;
     struct err err = {0};
     cleanup(buf_done) struct buf out = BUF(1 << 20);
-    const struct oci_input input = {.order = &order, .mnt = "/run/x/mnt", .init = "/run/x/mnt/init",
-                                    .cgroup = "/berth-x/k", .range = 131072, .files_max = 1024};
+    const struct oci_input input = {.order = &order,
+                                    .mnt = "/run/x/mnt",
+                                    .init = "/run/x/mnt/init",
+                                    .cgroup = "/berth-x/k",
+                                    .range = 131072,
+                                    .files_max = 1024};
     oci_write(&input, &out);
     assert_false(buf_is_failed(&out));
     if (js_parse_json(out.data, out.len, &doc, &err) != 0)
@@ -31,11 +43,14 @@ static struct js_doc *write_config(void)
 
 static yyjson_val *at(const struct js_doc *doc, const char *path)
 {
-    char copy[128];
+    char name[64];
     yyjson_val *v = js_root(doc);
-    snprintf(copy, sizeof(copy), "%s", path);
-    for (char *part = strtok(copy, "."); part != NULL; part = strtok(NULL, "."))
-        v = yyjson_obj_get(v, part);
+    for (const char *part = path; *part != '\0';) {
+        size_t len = strcspn(part, ".");
+        snprintf(name, sizeof(name), "%.*s", (int)len, part);
+        v = yyjson_obj_get(v, name);
+        part += len + (part[len] == '.');
+    }
     if (v == NULL)
         fail_msg("there is no %s", path);
     return v;
@@ -74,7 +89,8 @@ static void test_namespaces(void **state)
         size_t k, max;
         yyjson_val *ns;
         bool found = false;
-        yyjson_arr_foreach(at(doc, "linux.namespaces"), k, max, ns) {
+        yyjson_arr_foreach(at(doc, "linux.namespaces"), k, max, ns)
+        {
             found = found || strcmp(js_get_str(ns, "type"), want[i]) == 0;
             assert_null(js_get_str(ns, "path"));
         }
@@ -87,10 +103,11 @@ static void test_capabilities(void **state)
 {
     cleanup(js_doc_freep) struct js_doc *doc = write_config();
     static const char *const never[] = {"CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_NET_ADMIN",
-                                        "CAP_NET_RAW", "CAP_MKNOD", "CAP_SYS_MODULE"};
+                                        "CAP_NET_RAW",   "CAP_MKNOD",      "CAP_SYS_MODULE"};
     size_t k, max;
     yyjson_val *cap;
-    yyjson_arr_foreach(at(doc, "process.capabilities.bounding"), k, max, cap) {
+    yyjson_arr_foreach(at(doc, "process.capabilities.bounding"), k, max, cap)
+    {
         for (size_t i = 0; i < ARRAY_LEN(never); i++)
             assert_string_not_equal(yyjson_get_str(cap), never[i]);
     }
@@ -113,7 +130,8 @@ static bool has_option(yyjson_val *mount, const char *option)
 {
     size_t k, max;
     yyjson_val *v;
-    yyjson_arr_foreach(yyjson_obj_get(mount, "options"), k, max, v) {
+    yyjson_arr_foreach(yyjson_obj_get(mount, "options"), k, max, v)
+    {
         if (strcmp(yyjson_get_str(v), option) == 0)
             return true;
     }
@@ -125,11 +143,13 @@ static void test_mounts(void **state)
     cleanup(js_doc_freep) struct js_doc *doc = write_config();
     size_t k, max, seen = 0;
     yyjson_val *m;
-    yyjson_arr_foreach(at(doc, "mounts"), k, max, m) {
+    yyjson_arr_foreach(at(doc, "mounts"), k, max, m)
+    {
         const char *to = js_get_str(m, "destination"), *from = js_get_str(m, "source");
         seen += strcmp(to, "/home/ada") == 0 && strcmp(from, "/run/x/mnt/v0") == 0 &&
                 !has_option(m, "ro") && has_option(m, "nosuid");
-        seen += strcmp(to, "/data") == 0 && strcmp(from, "/run/x/mnt/v1") == 0 && has_option(m, "ro");
+        seen +=
+            strcmp(to, "/data") == 0 && strcmp(from, "/run/x/mnt/v1") == 0 && has_option(m, "ro");
         seen += strcmp(to, "/sys") == 0 && has_option(m, "ro");
         seen += strcmp(to, "/.berth/init") == 0 && has_option(m, "ro");
         seen += strcmp(to, "/code") == 0;
@@ -141,16 +161,18 @@ static void test_mounts(void **state)
 static void test_seccomp(void **state)
 {
     cleanup(js_doc_freep) struct js_doc *doc = write_config();
-    static const char *const must[] = {"mount", "bpf", "keyctl", "init_module", "setns", "unshare",
-                                       "userfaultfd", "perf_event_open", "kexec_load", "clone3",
-                                       "open_by_handle_at"};
+    static const char *const must[] = {
+        "mount",      "bpf",     "keyctl",           "init_module",
+        "setns",      "unshare", "userfaultfd",      "perf_event_open",
+        "kexec_load", "clone3",  "open_by_handle_at"};
     yyjson_val *rules = at(doc, "linux.seccomp.syscalls"), *rule, *name;
     for (size_t i = 0; i < ARRAY_LEN(must); i++) {
         size_t k, kmax, n, nmax;
         bool found = false;
-        yyjson_arr_foreach(rules, k, kmax, rule) {
-            yyjson_arr_foreach(yyjson_obj_get(rule, "names"), n, nmax, name)
-                found = found || strcmp(yyjson_get_str(name), must[i]) == 0;
+        yyjson_arr_foreach(rules, k, kmax, rule)
+        {
+            yyjson_arr_foreach(yyjson_obj_get(rule, "names"), n, nmax, name) found =
+                found || strcmp(yyjson_get_str(name), must[i]) == 0;
             assert_string_equal(js_get_str(rule, "action"), "SCMP_ACT_ERRNO");
         }
         if (!found)

@@ -96,9 +96,9 @@ static void expect_refused(const struct wire_task_create *order, const char *fie
 
 static void test_paths(void **state)
 {
-    static const char *const bad[] = {"home", "/", "//a", "/a//b", "/a/", "/a/../b", "/..", "/.", "/a/.",
-                                      "/a\nb", "/proc", "/proc/x", "/sys/a", "/dev/shm", "/.berth/x",
-                                      "/etc/x"};
+    static const char *const bad[] = {
+        "home", "/",     "//a",   "/a//b",   "/a/",    "/a/../b",  "/..",       "/.",
+        "/a/.", "/a\nb", "/proc", "/proc/x", "/sys/a", "/dev/shm", "/.berth/x", "/etc/x"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct sample s;
         sample_fill(&s);
@@ -205,7 +205,8 @@ static void test_frames(void **state)
     assert_int_equal(wire_frame("\3\0\0\0abcd", 8, &len, &err), 0);
     assert_int_equal(len, 3);
     assert_int_equal(wire_frame("\0\0\0\0", 4, &len, &err), -BERR_PROTOCOL);
-    assert_int_equal(wire_frame("\1\0\4\0", 4, &len, &err), -BERR_PROTOCOL); /* one over the limit */
+    assert_int_equal(wire_frame("\1\0\4\0", 4, &len, &err),
+                     -BERR_PROTOCOL); /* one over the limit */
     assert_int_equal(wire_frame("\0\0\4\0", 4, &len, &err), 0);
 }
 
@@ -220,7 +221,8 @@ static void test_too_large(void **state)
     for (size_t i = 0; i < ARRAY_LEN(env); i++)
         env[i] = (struct js_pair){"A", value};
     sample_fill(&s)->env = (struct js_pairs){env, ARRAY_LEN(env)};
-    assert_int_equal(wire_put_request(&frame, 1, WIRE_TASK_CREATE, &s.order, &err), -BERR_TOO_LARGE);
+    assert_int_equal(wire_put_request(&frame, 1, WIRE_TASK_CREATE, &s.order, &err),
+                     -BERR_TOO_LARGE);
     assert_int_equal(frame.len, 0);
 }
 
@@ -291,9 +293,17 @@ static void test_keys(void **state)
     struct wire_key key = {0x1555555555555ull, 4294967295u, INT64_MAX, 4095}, back;
     assert_true(wire_key_parse(wire_key_format(text, &key), &back));
     assert_true(wire_key_is_equal(&key, &back));
-    static const char *const bad[] = {"", ".", "ananananan", "ananananan.1.1", "ananananan.1.1.1.1",
-                                      "ananananan.1.1.", "ananananan.-1.1.1", "ananananan.01.1.1",
-                                      "ananananan.1.1.1/", "../anananan.1.1.1", "ananananan..1.1",
+    static const char *const bad[] = {"",
+                                      ".",
+                                      "ananananan",
+                                      "ananananan.1.1",
+                                      "ananananan.1.1.1.1",
+                                      "ananananan.1.1.",
+                                      "ananananan.-1.1.1",
+                                      "ananananan.01.1.1",
+                                      "ananananan.1.1.1/",
+                                      "../anananan.1.1.1",
+                                      "ananananan..1.1",
                                       "ananananan.1.1.99999999999999999999"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         if (wire_key_parse(bad[i], &back))
@@ -323,11 +333,16 @@ static void test_memory_is_short(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order_goes_through), cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_names),              cmocka_unit_test(test_two_volumes_at_one_path),
-        cmocka_unit_test(test_broken_requests),    cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_too_large),          cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_keys),               cmocka_unit_test(test_memory_is_short),
+        cmocka_unit_test(test_order_goes_through),
+        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_two_volumes_at_one_path),
+        cmocka_unit_test(test_broken_requests),
+        cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_memory_is_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
