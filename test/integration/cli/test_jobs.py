@@ -122,6 +122,27 @@ def test_code_is_sent_once(known, api):
     assert json.loads(api.requests("POST", "/api/v1/workloads")[0].body)["code"] == "ab" * 32
 
 
+def test_an_upload_that_fails_submits_nothing(known, api):
+    src = known.home / "src"
+    src.mkdir()
+    names = []
+    for i in range(30):
+        (src / f"f{i}").write_text(str(i))
+        names.append(hashlib.sha256(str(i).encode()).hexdigest())
+    ship_routes(api, names)
+    for name in names:
+        api.on("PUT", f"/api/v1/blobs/{name}", lambda r: r.empty())
+    assert "sent 30 of 30 files" in known("run", "--no-follow", "--image", "ml", "--code", src, "x",
+                                          code=3).stderr  # no route for jobs
+    assert all(len(api.requests("PUT", f"/api/v1/blobs/{name}")) == 1 for name in names)
+    api.on("PUT", f"/api/v1/blobs/{names[17]}",
+           lambda r: r.problem(507, "no-space", "the disk is full", hint="make room"))
+    done = known("run", "--image", "ml", "--code", src, "x", code=6)
+    assert "sending code: the disk is full" in done.stderr and "hint: make room" in done.stderr
+    assert len(api.requests("POST", "/api/v1/jobs")) == 1
+    assert "directory" in known("run", "--image", "ml", "--code", src / "away", "x", code=3).stderr
+
+
 def test_a_script_with_sbatch_lines(known, api):
     script = known.home / "train.sh"
     script.write_text("#!/bin/sh\n#SBATCH --job-name=Digits --mem=2G -p gpu\necho hello\n")
