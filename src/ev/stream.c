@@ -416,6 +416,12 @@ void ev_stream_close(struct ev_stream *s)
 
 /* ---- the peer ---- */
 
+void ev_stream_keepalive(struct ev_stream *s)
+{
+    if (!s->is_unix)
+        uv_tcp_keepalive(&s->uv.tcp, 1, 60);
+}
+
 const char *ev_stream_peer(struct ev_stream *s, char dst[64])
 {
     struct sockaddr_storage addr;

@@ -70,6 +70,9 @@ void ev_stream_shutdown(struct ev_stream *s);
 void ev_stream_close_soon(struct ev_stream *s);
 void ev_stream_close(struct ev_stream *s);
 
+/* Notices after a few minutes of silence that the peer's machine is gone (TCP keep-alive). */
+void ev_stream_keepalive(struct ev_stream *s);
+
 /* "127.0.0.1", "::1", or "unix". */
 const char *ev_stream_peer(struct ev_stream *s, char dst[64]);
 bool ev_stream_is_loopback(struct ev_stream *s);

@@ -45,11 +45,11 @@ static int read_options(int argc, char *const *argv, struct gw_config *cfg, bool
                         struct err *err)
 {
     static const struct option options[] = {
-        {"data", required_argument, NULL, 'd'},   {"listen", required_argument, NULL, 'l'},
-        {"plain", no_argument, NULL, 'p'},        {"cert", required_argument, NULL, 'c'},
-        {"key", required_argument, NULL, 'k'},    {"domain", required_argument, NULL, 'n'},
-        {"user", required_argument, NULL, 'u'},   {"log", required_argument, NULL, 'o'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+        {"data", required_argument, NULL, 'd'}, {"listen", required_argument, NULL, 'l'},
+        {"plain", no_argument, NULL, 'p'},      {"cert", required_argument, NULL, 'c'},
+        {"key", required_argument, NULL, 'k'},  {"domain", required_argument, NULL, 'n'},
+        {"user", required_argument, NULL, 'u'}, {"log", required_argument, NULL, 'o'},
+        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
     };
     int rc = 0, c;
     optind = 1;
@@ -74,7 +74,8 @@ static int read_options(int argc, char *const *argv, struct gw_config *cfg, bool
         else if (c == 'h')
             *ret_help = true;
         else if (c == '?')
-            rc = err_set(err, BERR_INVALID, "unknown option or missing value: %s", argv[optind - 1]);
+            rc =
+                err_set(err, BERR_INVALID, "unknown option or missing value: %s", argv[optind - 1]);
     }
     if (rc == 0 && optind < argc)
         rc = err_set(err, BERR_INVALID, "unexpected argument \"%s\"", argv[optind]);

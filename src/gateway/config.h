@@ -5,24 +5,26 @@
 #define BERTH_GATEWAY_CONFIG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "base/err.h"
 #include "base/log.h"
 
-#define GW_PATH_MAX 1024
+#define GW_PATH_MAX     1024
 #define GW_USER_DEFAULT "berth-gateway"
 
 struct gw_config {
-    char data[GW_PATH_MAX];       /* DIR */
-    char host[64];                /* numeric, without brackets */
+    char data[GW_PATH_MAX]; /* DIR */
+    char host[64];          /* numeric, without brackets */
     uint16_t port;
-    bool plain;                   /* no TLS; only on a loopback address */
-    bool own_certificate;         /* --cert: not the self-made one */
+    bool plain;           /* no TLS; only on a loopback address */
+    bool own_certificate; /* --cert: not the self-made one */
     char cert[GW_PATH_MAX], key[GW_PATH_MAX];
-    char domain[256];             /* lower case */
-    char user[64];                /* to become when started as root */
+    char domain[256]; /* lower case */
+    char user[64];    /* to become when started as root */
     char api_socket[GW_PATH_MAX], control_socket[GW_PATH_MAX];
     enum log_level log_level;
+    size_t files_max; /* open at once; set by main */
 };
 
 extern const char gw_config_usage[];

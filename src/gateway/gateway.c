@@ -207,8 +207,16 @@ static bool is_notebook(void *arg, const char *name)
 
 static int open_doors(struct gateway *gw, struct err *err)
 {
+    /* Of the files, half are for connections, and two fifths for tunnels at two each; neither takes
+     * the other's, and berthd and certificates find some left. */
+    size_t files = gw->cfg->files_max ? gw->cfg->files_max : 1024;
     struct http_server_config server = {
-        .handler = handle, .done = on_done, .arg = gw, .raw_targets = true};
+        .handler = handle,
+        .done = on_done,
+        .arg = gw,
+        .raw_targets = true,
+        .connections_max = files / 2 < LIMIT_HTTP_CONNECTIONS ? files / 2 : LIMIT_HTTP_CONNECTIONS};
+    gw->tunnels.max = files / 5;
     struct ev_address at = {.host = gw->cfg->host, .port = gw->cfg->port};
     int rc = gw->cfg->plain ? 0 : make_certificate(gw->cfg, err);
     if (rc == 0 && !gw->cfg->plain)

@@ -20,7 +20,7 @@
 
 struct gateway_counts {
     uint64_t requests_console, requests_api, requests_notebook, requests_refused;
-    uint64_t by_class[6];        /* answers by the first digit of their status */
+    uint64_t by_class[6]; /* answers by the first digit of their status */
     uint64_t verdict_hits, verdict_misses, verdict_refusals;
     uint64_t bytes_sent;
 };
@@ -44,7 +44,7 @@ struct visit {
     struct gateway *gw;
     struct http_request *req;
     struct host host;
-    const char *class;           /* "console", "api", "notebook", "refused": for the log */
+    const char *class;            /* "console", "api", "notebook", "refused": for the log */
     char digest[DIGEST_HEX_SIZE]; /* of the token */
     char user[64];
 };

@@ -7,8 +7,8 @@
 #include <strings.h>
 #include "base/str.h"
 
-const char *const identity_headers[] = {"x-berth-*", "x-forwarded-*", "forwarded", "x-request-id",
-                                        "x-real-ip", NULL};
+const char *const identity_headers[] = {"x-berth-*",    "x-forwarded-*", "forwarded",
+                                        "x-request-id", "x-real-ip",     NULL};
 const char *const identity_cookies[] = {"berth", "__Host-berth", "berth-open", "__Host-berth-open",
                                         NULL};
 

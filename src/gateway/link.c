@@ -12,11 +12,11 @@
 #include "ev/timer.h"
 #include "wire/gateway.h"
 
-#define RETRY_MS 100
-#define TICK_MS 500
-#define ACTIVITY_TICKS 10 /* told at most once in five seconds */
+#define RETRY_MS         100
+#define TICK_MS          500
+#define ACTIVITY_TICKS   10 /* told at most once in five seconds */
 #define LINE_ARENA_BYTES (1u << 20)
-#define KEY_SIZE (DIGEST_HEX_SIZE + 17)
+#define KEY_SIZE         (DIGEST_HEX_SIZE + 17)
 
 struct waiter {
     struct waiter *next;
@@ -66,8 +66,9 @@ static void send_message(struct gw_link *l, const struct gw_message *m)
 
 static void send_ask(struct gw_link *l, const struct ask *a)
 {
-    send_message(l, &(struct gw_message){.kind = GW_ASK, .question = a->question,
-                                         .digest = a->digest, .route = a->route});
+    send_message(
+        l, &(struct gw_message){
+               .kind = GW_ASK, .question = a->question, .digest = a->digest, .route = a->route});
 }
 
 static void ask_end(struct gw_link *l, struct ask *a, const struct verdict *verdict,
@@ -314,12 +315,13 @@ static void tick(void *arg)
         return;
     l->ticks = 0;
     for (struct route *r; (r = routes_take_active(l->cfg.routes));)
-        send_message(l, &(struct gw_message){.kind = GW_ACTIVITY, .route = r->id,
-                                             .time_ms = r->last_byte_ms, .open = r->open});
+        send_message(l, &(struct gw_message){.kind = GW_ACTIVITY,
+                                             .route = r->id,
+                                             .time_ms = r->last_byte_ms,
+                                             .open = r->open});
 }
 
-struct gw_link *gw_link_new(struct ev_loop *loop, const struct gw_link_config *cfg,
-                            struct err *err)
+struct gw_link *gw_link_new(struct ev_loop *loop, const struct gw_link_config *cfg, struct err *err)
 {
     struct gw_link *l = mem_calloc(1, sizeof(*l));
     if (!l) {

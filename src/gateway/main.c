@@ -21,7 +21,8 @@ static int fail(const struct err *err)
 {
     log_err(LOG_ERROR, err, "berth-gateway cannot start", NULL);
     if (isatty(2))
-        fprintf(stderr, "berth-gateway: %s%s%s\n", err->text, err->hint[0] ? "\n  " : "", err->hint);
+        fprintf(stderr, "berth-gateway: %s%s%s\n", err->text, err->hint[0] ? "\n  " : "",
+                err->hint);
     return berr_exit(err->code);
 }
 
@@ -64,6 +65,6 @@ int main(int argc, char **argv)
         return 0;
     }
     log_open(2, "berth-gateway", cfg.log_level, false);
-    privileges_raise_files();
+    cfg.files_max = privileges_raise_files();
     return run(&cfg, &err) < 0 ? fail(&err) : 0;
 }

@@ -23,8 +23,7 @@ void metrics_put(const struct gateway *gw, struct buf *out)
     om_sample(out, "berth_gateway_tunnel_bytes", "_total", NULL, NULL, (double)gw->tunnels.bytes);
     om_family(out, "berth_gateway_verdicts", "counter", "Logins checked, by how");
     om_sample(out, "berth_gateway_verdicts", "_total", "result", "hit", (double)c->verdict_hits);
-    om_sample(out, "berth_gateway_verdicts", "_total", "result", "miss",
-              (double)c->verdict_misses);
+    om_sample(out, "berth_gateway_verdicts", "_total", "result", "miss", (double)c->verdict_misses);
     om_sample(out, "berth_gateway_verdicts", "_total", "result", "refused",
               (double)c->verdict_refusals);
     om_family(out, "berth_gateway_connections", "gauge", "Open connections without tunnels");

@@ -125,6 +125,10 @@ static void allowed(struct visit *v)
         visit_fail(v, &err);
         return;
     }
+    if (v->req->head->upgrade && tunnels_check(&v->gw->tunnels, route, &err) < 0) {
+        http_reply_err(v->req, &err);
+        return;
+    }
     routes_touch(&v->gw->routes, route, v->gw->clock->wall_ms(v->gw->clock->arg));
     go_on(v, route);
 }

@@ -6,13 +6,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-void privileges_raise_files(void)
+size_t privileges_raise_files(void)
 {
-    struct rlimit limit;
+    struct rlimit limit, raised;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+        return 1024;
+    raised = limit;
+    raised.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
 }
 
 int privileges_drop(const char *user, struct err *err)

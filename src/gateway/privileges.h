@@ -5,10 +5,11 @@
 #ifndef BERTH_GATEWAY_PRIVILEGES_H
 #define BERTH_GATEWAY_PRIVILEGES_H
 
+#include <stddef.h>
 #include "base/err.h"
 
-/* As many open files as the hard limit allows. */
-void privileges_raise_files(void);
+/* As many open files as the hard limit allows; returns how many. */
+size_t privileges_raise_files(void);
 /* Started as root: becomes this user for good, with its groups. Otherwise nothing. NOT_FOUND: no
  * such user; INVALID: that user is root. */
 int privileges_drop(const char *user, struct err *err);

@@ -13,21 +13,21 @@
 
 struct route {
     uint64_t id;
-    char *target;           /* "10.1.0.5:8888", as told */
-    char *host;             /* its host part */
+    char *target; /* "10.1.0.5:8888", as told */
+    char *host;   /* its host part */
     uint16_t port;
-    char *inject;           /* "Authorization: token …\r\n"; NULL: none */
-    char *inject_name;      /* "Authorization" */
+    char *inject;      /* "Authorization: token …\r\n"; NULL: none */
+    char *inject_name; /* "Authorization" */
     char *title;
-    uint64_t generation;    /* of the full list that named it last */
-    int64_t last_byte_ms;   /* wall time */
-    int64_t open;           /* tunnels */
-    bool told;              /* berthd knows the activity above */
+    uint64_t generation;       /* of the full list that named it last */
+    int64_t last_byte_ms;      /* wall time */
+    int64_t open;              /* tunnels */
+    bool told;                 /* berthd knows the activity above */
     struct route *next_active; /* in the list of those with untold activity */
 };
 
 struct routes {
-    struct map map;         /* id -> struct route */
+    struct map map; /* id -> struct route */
     uint64_t generation;
     struct route *active;
 };

@@ -50,6 +50,16 @@ static void on_close(void *arg)
     take_off(arg);
 }
 
+int tunnels_check(const struct tunnels *t, const struct route *route, struct err *err)
+{
+    if (route->open >= TUNNELS_PER_ROUTE_MAX)
+        return err_set(err, BERR_BUSY, "this notebook has %d open connections already",
+                       TUNNELS_PER_ROUTE_MAX);
+    if (t->max && t->count >= t->max)
+        return err_set(err, BERR_BUSY, "too many connections to notebooks are open");
+    return 0;
+}
+
 struct tunnel *tunnels_open(struct tunnels *t, uint64_t route, const char *digest)
 {
     static const struct tunnel_events events = {.on_bytes = on_bytes, .on_close = on_close};

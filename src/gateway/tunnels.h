@@ -15,13 +15,17 @@ struct tunnels {
     struct routes *routes;
     const struct os_clock *clock;
     struct gw_tunnel *first;
-    size_t count;
+    size_t count, max;
     uint64_t bytes, opened;
 };
 
 void tunnels_init(struct tunnels *t, struct routes *routes, const struct os_clock *clock);
 void tunnels_done(struct tunnels *t); /* closes all */
 
+#define TUNNELS_PER_ROUTE_MAX 1024
+
+/* Whether one more may be opened. BUSY, with words. */
+int tunnels_check(const struct tunnels *t, const struct route *route, struct err *err);
 /* A new one, not started; NULL: no memory. It takes itself off the list when it ends. */
 struct tunnel *tunnels_open(struct tunnels *t, uint64_t route, const char *digest);
 void tunnels_close_route(struct tunnels *t, uint64_t route);

@@ -12,12 +12,12 @@ struct entry {
     struct verdict verdict;
     char digest[DIGEST_HEX_SIZE];
     uint64_t route;
-    struct entry *sibling;         /* of the same digest */
+    struct entry *sibling; /* of the same digest */
     struct entry *older, *younger;
 };
 
 struct verdicts {
-    struct map by_digest;          /* digest -> first struct entry */
+    struct map by_digest; /* digest -> first struct entry */
     struct entry *oldest, *youngest;
     size_t count, max;
 };

@@ -16,7 +16,7 @@
 struct verdict {
     bool allow;
     int64_t until_ms;
-    enum berr code;   /* of a refusal */
+    enum berr code; /* of a refusal */
     char user[64];
 };
 

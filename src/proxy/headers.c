@@ -22,9 +22,9 @@ static bool is_in(const char *name, const char *const *list)
 /* Of this connection alone. connection: its Connection header, or NULL. */
 static bool is_hop(const struct http_head *head, const char *connection, const char *name)
 {
-    static const char *const hop[] = {
-        "connection", "keep-alive", "proxy-*", "te", "trailer", "transfer-encoding",
-        "upgrade",    "content-length", NULL};
+    static const char *const hop[] = {"connection", "keep-alive",     "proxy-*",
+                                      "te",         "trailer",        "transfer-encoding",
+                                      "upgrade",    "content-length", NULL};
     return is_in(name, hop) || (connection && http_head_has_token(head, "connection", name));
 }
 
@@ -111,7 +111,8 @@ static bool sets_cookie(const char *value, const char *const *names)
 bool proxy_is_answer_header(const struct http_head *head, const struct http_header *h,
                             const struct proxy_rules *rules)
 {
-    if (strcasecmp(h->name, "date") == 0 || is_hop(head, http_head_get(head, "connection"), h->name))
+    if (strcasecmp(h->name, "date") == 0 ||
+        is_hop(head, http_head_get(head, "connection"), h->name))
         return false;
     return !(rules && rules->strip_cookies && strcasecmp(h->name, "set-cookie") == 0 &&
              sets_cookie(h->value, rules->strip_cookies));

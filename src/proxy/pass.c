@@ -13,9 +13,9 @@ struct pass {
     const struct proxy_events *events;
     void *arg;
     const struct proxy_rules *rules;
-    struct buf upgrade;     /* head of a 101 */
-    bool answering;         /* the head has gone back */
-    bool body_paused;       /* of the request */
+    struct buf upgrade; /* head of a 101 */
+    bool answering;     /* the head has gone back */
+    bool body_paused;   /* of the request */
 };
 
 static void pass_free(struct pass *p)
@@ -182,9 +182,11 @@ static void on_call_drain(void *arg)
 
 static const struct http_call_events call_events = {
     .on_head = on_head, .on_body = on_body, .on_done = on_done, .on_drain = on_call_drain};
-static const struct http_call_events upgrade_events = {
-    .on_head = on_head, .on_body = on_body, .on_done = on_done, .on_upgrade = on_upgrade,
-    .on_drain = on_call_drain};
+static const struct http_call_events upgrade_events = {.on_head = on_head,
+                                                       .on_body = on_body,
+                                                       .on_done = on_done,
+                                                       .on_upgrade = on_upgrade,
+                                                       .on_drain = on_call_drain};
 
 static struct http_call *start_call(struct pass *p, struct http_client *client,
                                     const struct proxy_target *target, struct err *err)
@@ -202,7 +204,9 @@ static struct http_call *start_call(struct pass *p, struct http_client *client,
         .target = target->target,
         .host = target->host,
         .headers = buf_str(&headers),
-        .body_length = head->chunked ? -1 : head->content_length > 0 ? head->content_length : 0,
+        .body_length = head->chunked              ? -1
+                       : head->content_length > 0 ? head->content_length
+                                                  : 0,
         .connect_ms = target->connect_ms,
         .answer_ms = target->answer_ms,
     };

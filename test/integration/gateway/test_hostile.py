@@ -3,7 +3,6 @@
 import re
 import signal
 import socket
-import time
 
 import pytest
 
@@ -76,9 +75,8 @@ def test_slow_clients_do_not_hold_others_up(plain):
         s.close()
 
 
+@pytest.mark.parametrize("gateway", ["tls"], indirect=True)
 def test_wrong_protocol_on_tls(gateway):
-    if not gateway.tls:
-        pytest.skip("the plain gateway has no TLS to be missed")
     with socket.create_connection(("127.0.0.1", gateway.port), 10) as s:
         s.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b"200" not in read_all(s)
@@ -125,8 +123,7 @@ def test_bad_messages_of_berthd_do_no_harm(plain, berthd):
 
 
 def test_many_connections_come_and_go(plain):
-    end = time.monotonic() + 2
-    while time.monotonic() < end:
+    for _ in range(20):
         sockets = [connect(plain) for _ in range(50)]
         for s in sockets[::2]:
             s.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -132,6 +132,7 @@ def test_revoked_token(notebook, berthd):
     wait_for("the refusal", lambda: ask(notebook, HOST, "/", headers=[BEARER]).status == 401)
 
 
+@pytest.mark.parametrize("gateway", ["plain"], indirect=True)
 def test_silent_berthd(notebook, berthd):
     berthd.silent = True
     a = ask(notebook, HOST, "/", headers=[("Authorization", "Bearer bt_new")])
@@ -301,6 +302,18 @@ def test_early_bytes_of_a_tunnel(notebook):
         echo(s, b"later")
 
 
+@pytest.mark.parametrize("gateway", ["plain"], indirect=True)
+def test_tunnels_of_one_notebook_are_bounded(notebook):
+    with contextlib.ExitStack() as stack:
+        for _ in range(1024):
+            stack.enter_context(tunnel(notebook))
+        assert Answer(read_all_of(upgrade(notebook, [cookie(notebook)]))).status == 429
+        assert ask(notebook, HOST, "/", headers=[BEARER]).status == 200
+    wait_for("no tunnel", lambda: "berth_gateway_tunnels 0" in
+             ask(notebook, "localhost", "/metrics/gateway").body.decode())
+    tunnel(notebook).close()
+
+
 def test_revocation_closes_a_tunnel(notebook, berthd):
     with tunnel(notebook) as s, tunnel(notebook) as t:
         echo(s, b"open")
@@ -337,6 +350,7 @@ def test_tunnel_lives_while_berthd_is_away(notebook, berthd):
         assert ask(notebook, HOST, "/", headers=[BEARER]).status == 200
 
 
+@pytest.mark.parametrize("gateway", ["plain"], indirect=True)
 def test_cached_verdicts_hold_while_berthd_is_away(notebook, berthd):
     berthd.stop()
     assert ask(notebook, HOST, "/", headers=[BEARER]).status == 200
@@ -372,6 +386,7 @@ def test_refused_upgrade_is_an_answer(notebook):
         assert Answer(read_all(s)).status == 200
 
 
+@pytest.mark.parametrize("gateway", ["plain"], indirect=True)
 def test_activity_is_told(notebook, berthd):
     with tunnel(notebook) as s:
         echo(s, b"x")

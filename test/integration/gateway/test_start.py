@@ -7,6 +7,8 @@ import ssl
 import stat
 import subprocess
 
+import pytest
+
 import fakes
 from conftest import BUILD, Gateway, free_port
 
@@ -16,6 +18,13 @@ def refused(*options):
                           timeout=fakes.DEADLINE_S, check=False)
     assert done.returncode != 0
     return json.loads(done.stderr.splitlines()[-1])["error"]
+
+
+def handshake(gateway, name):
+    context = ssl.create_default_context(cafile=gateway.ca)
+    with socket.create_connection(("127.0.0.1", gateway.port), fakes.DEADLINE_S) as s:
+        with context.wrap_socket(s, server_hostname=name) as t:
+            return t.version()
 
 
 def test_refusals(data):
@@ -46,32 +55,24 @@ def test_instance_file(data, berthd):
     port = free_port()
     with open(f"{data}/instance.json", "w") as f:
         json.dump({"listen": f"127.0.0.1:{port}", "plain": True, "domain": "Hub.Example"}, f)
-    g = Gateway.__new__(Gateway)
-    g.data, g.tls, g.port = data, False, port
-    g.log = open(f"{data}/gateway.log", "ab")
-    g.command = [str(BUILD / "berth-gateway"), "--data", data, "--user", "nobody"]
-    g.start()
-    assert fakes.ask(g, "hub.example", "/healthz").status == 200
-    assert fakes.ask(g, "a123456789.HUB.example", "/").status == 401
-    assert g.stop() == 0
+    with Gateway(data, False, port=port) as g:
+        assert fakes.ask(g, "hub.example", "/healthz").status == 200
+        assert fakes.ask(g, "a123456789.HUB.example", "/").status == 401
 
 
 def test_certificate(data, berthd):
-    g = Gateway(data, True)
-    assert stat.S_IMODE(os.stat(f"{data}/tls/key.pem").st_mode) == 0o600
-    for name in ("localhost", "a123456789.localhost", "127.0.0.1"):
-        context = ssl.create_default_context(cafile=g.ca)
-        with socket.create_connection(("127.0.0.1", g.port)) as s:
-            with context.wrap_socket(s, server_hostname=name) as t:
-                assert t.version() in ("TLSv1.2", "TLSv1.3")
-    first = open(g.ca).read()
-    assert g.stop() == 0
-    g = Gateway(data, True)
-    assert open(g.ca).read() == first
-    assert g.stop() == 0
-    own = Gateway(data, True, "--cert", f"{data}/tls/cert.pem", "--key", f"{data}/tls/key.pem")
-    assert fakes.ask(own, "localhost", "/login").get("strict-transport-security")
-    assert own.stop() == 0
+    with Gateway(data, True) as g:
+        assert stat.S_IMODE(os.stat(f"{data}/tls/key.pem").st_mode) == 0o600
+        for name in ("localhost", "a123456789.localhost", "127.0.0.1"):
+            assert handshake(g, name) in ("TLSv1.2", "TLSv1.3")
+        for name in ("evil.example", "x.localhost"):
+            with pytest.raises(ssl.SSLCertVerificationError):
+                handshake(g, name)
+        first = open(g.ca).read()
+    with Gateway(data, True) as g:
+        assert open(g.ca).read() == first
+    with Gateway(data, True, "--cert", f"{data}/tls/cert.pem", "--key", f"{data}/tls/key.pem") as g:
+        assert fakes.ask(g, "localhost", "/login").get("strict-transport-security")
 
 
 def test_privileges_are_dropped(plain):

@@ -20,7 +20,7 @@ static int teardown(void **state)
 /* options separated by blanks; DIR stands for the directory. */
 static int read_options(const char *options, struct gw_config *cfg, struct err *err)
 {
-    char text[2048], *argv[32] = {(char *)(uintptr_t)"berth-gateway"};
+    char text[2048], *argv[32] = {(char *)(uintptr_t) "berth-gateway"};
     int argc = 1;
     bool help = false;
     snprintf(text, sizeof(text), "%s", options);
@@ -39,7 +39,9 @@ static void from_options(void **state)
     struct gw_config cfg;
     struct err err = {0};
     assert_int_equal(read_options("--data DIR --listen 127.0.0.1:8443 --domain Hub.Example "
-                                  "--user me --log warn", &cfg, &err), 0);
+                                  "--user me --log warn",
+                                  &cfg, &err),
+                     0);
     assert_string_equal(cfg.host, "127.0.0.1");
     assert_int_equal(cfg.port, 8443);
     assert_string_equal(cfg.domain, "hub.example");

@@ -72,8 +72,7 @@ static void tokens(void **state)
     assert_string_equal(bearer, other);
     assert_int_equal(token_of(true, "Cookie", "__Host-berth-open=bt_good", cookie), TOKEN_COOKIE);
     assert_string_equal(bearer, cookie);
-    assert_int_equal(token_of(false, "Cookie", "a=b; berth-open=bt_good; c", cookie),
-                     TOKEN_COOKIE);
+    assert_int_equal(token_of(false, "Cookie", "a=b; berth-open=bt_good; c", cookie), TOKEN_COOKIE);
     assert_string_equal(bearer, cookie);
     assert_int_equal(token_of(false, "Cookie", "berth-open=bt_other", other), TOKEN_COOKIE);
     assert_string_not_equal(bearer, other);
@@ -95,16 +94,17 @@ static void tokens(void **state)
 
 static void bearer_goes_before_cookie(void **state)
 {
-    struct http_head head = {.header_count = 2,
-                             .headers = {{"Cookie", "berth-open=bt_cookie"},
-                                         {"Authorization", "Bearer bt_bearer"}}};
+    struct http_head head = {
+        .header_count = 2,
+        .headers = {{"Cookie", "berth-open=bt_cookie"}, {"Authorization", "Bearer bt_bearer"}}};
     char digest[DIGEST_HEX_SIZE];
     assert_int_equal(identity_token(&head, false, digest), TOKEN_BEARER);
 }
 
 static void browsers(void **state)
 {
-    struct http_head head = {.method = "GET", .header_count = 1,
+    struct http_head head = {.method = "GET",
+                             .header_count = 1,
                              .headers = {{"Accept", "text/html,application/xhtml+xml;q=0.9"}}};
     assert_true(identity_is_browser(&head));
     head.upgrade = true;
@@ -119,8 +119,8 @@ static void browsers(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(where_from), cmocka_unit_test(tokens),
-        cmocka_unit_test(bearer_goes_before_cookie), cmocka_unit_test(browsers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(where_from), cmocka_unit_test(tokens),
+                                       cmocka_unit_test(bearer_goes_before_cookie),
+                                       cmocka_unit_test(browsers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

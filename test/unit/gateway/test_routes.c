@@ -47,8 +47,8 @@ static void put_and_replaced(void **state)
 
 static void bad_ones(void **state)
 {
-    static const char *const targets[] = {"", "nonsense", "10.1.0.5", "10.1.0.5:0", "a b:1",
-                                          "10.1.0.5:99999"};
+    static const char *const targets[] = {"",           "nonsense", "10.1.0.5",
+                                          "10.1.0.5:0", "a b:1",    "10.1.0.5:99999"};
     static const char *const injects[] = {"no colon", ": x", "A B: x", "A: x\r\nB: y", "A: \x7f"};
     struct err err = {0};
     for (size_t i = 0; i < ARRAY_LEN(targets); i++)
@@ -100,8 +100,8 @@ static int body(void *ctx)
     int rc = 0;
     routes_init(&own);
     for (uint64_t id = 1; id <= 12 && rc == 0; id++) {
-        struct gw_message m = {.route = id % 9 + 1, .target = "10.1.0.5:1", .inject = "A: b",
-                               .title = "t"};
+        struct gw_message m = {
+            .route = id % 9 + 1, .target = "10.1.0.5:1", .inject = "A: b", .title = "t"};
         rc = routes_put(&own, &m, NULL);
     }
     routes_done(&own);

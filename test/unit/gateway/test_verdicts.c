@@ -25,8 +25,10 @@ static int teardown(void **state)
 
 static void put(const char *digest, uint64_t route, bool allow, int64_t until_ms)
 {
-    struct verdict verdict = {.allow = allow, .until_ms = until_ms,
-                              .code = allow ? BERR_OK : BERR_FORBIDDEN, .user = "ada"};
+    struct verdict verdict = {.allow = allow,
+                              .until_ms = until_ms,
+                              .code = allow ? BERR_OK : BERR_FORBIDDEN,
+                              .user = "ada"};
     verdicts_put(v, digest, route, &verdict, NOW);
 }
 

@@ -4,19 +4,28 @@
 
 static const char *const strip[] = {"x-berth-*", "forwarded", NULL};
 static const char *const cookies[] = {"mine", "__Host-mine", NULL};
-static const struct proxy_rules rules = {.strip = strip, .strip_cookies = cookies,
-                                         .strip_one = "Authorization"};
+static const struct proxy_rules rules = {
+    .strip = strip, .strip_cookies = cookies, .strip_one = "Authorization"};
 
 static void requests(void **state)
 {
-    struct http_head head = {
-        .header_count = 16,
-        .headers = {{"Host", "a"}, {"Connection", "keep-alive, X-Named"}, {"X-Named", "1"},
-                    {"Keep-Alive", "timeout=5"}, {"Proxy-Authorization", "x"}, {"TE", "trailers"},
-                    {"Trailer", "x"}, {"Transfer-Encoding", "chunked"}, {"Upgrade", "websocket"},
-                    {"Content-Length", "3"}, {"Expect", "100-continue"}, {"X-Berth-User", "root"},
-                    {"authorization", "secret"}, {"Cookie", "a=1; mine=2; b=3"},
-                    {"X-Kept", "yes"}, {"Forwarded", "for=x"}}};
+    struct http_head head = {.header_count = 16,
+                             .headers = {{"Host", "a"},
+                                         {"Connection", "keep-alive, X-Named"},
+                                         {"X-Named", "1"},
+                                         {"Keep-Alive", "timeout=5"},
+                                         {"Proxy-Authorization", "x"},
+                                         {"TE", "trailers"},
+                                         {"Trailer", "x"},
+                                         {"Transfer-Encoding", "chunked"},
+                                         {"Upgrade", "websocket"},
+                                         {"Content-Length", "3"},
+                                         {"Expect", "100-continue"},
+                                         {"X-Berth-User", "root"},
+                                         {"authorization", "secret"},
+                                         {"Cookie", "a=1; mine=2; b=3"},
+                                         {"X-Kept", "yes"},
+                                         {"Forwarded", "for=x"}}};
     struct buf out = BUF(10000);
     proxy_put_request_headers(&head, &rules, false, &out);
     assert_string_equal(buf_str(&out), "Cookie: a=1; b=3\r\nX-Kept: yes\r\n");
@@ -31,11 +40,14 @@ static void requests(void **state)
 
 static void answers(void **state)
 {
-    struct http_head head = {
-        .header_count = 7,
-        .headers = {{"Connection", "x-named"}, {"X-Named", "1"}, {"Date", "now"},
-                    {"Set-Cookie", "mine=evil; Path=/"}, {"Set-Cookie", "minet=fine"},
-                    {"Content-Length", "3"}, {"Server", "s"}}};
+    struct http_head head = {.header_count = 7,
+                             .headers = {{"Connection", "x-named"},
+                                         {"X-Named", "1"},
+                                         {"Date", "now"},
+                                         {"Set-Cookie", "mine=evil; Path=/"},
+                                         {"Set-Cookie", "minet=fine"},
+                                         {"Content-Length", "3"},
+                                         {"Server", "s"}}};
     static const bool kept[] = {false, false, false, false, true, false, true};
     for (size_t i = 0; i < head.header_count; i++)
         assert_int_equal(proxy_is_answer_header(&head, &head.headers[i], &rules), kept[i]);

@@ -1,6 +1,7 @@
 /* A proxy between a raw client and a raw server: what each sees, and every way it can end. */
 #include "proxy/pass.h"
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -126,7 +127,8 @@ static void there_and_back(void **state)
     assert_string_equal(buf_str(&in), "GET /a?b HTTP/1.1\r\nHost: inside\r\nX-Mine: 1\r\n"
                                       "X-Added: request\r\n\r\n");
     buf_clear(&in);
-    loopback_puts(loop, up, "HTTP/1.1 404 Whatever\r\nContent-Length: 5\r\nX-Theirs: 2\r\n\r\nhello");
+    loopback_puts(loop, up,
+                  "HTTP/1.1 404 Whatever\r\nContent-Length: 5\r\nX-Theirs: 2\r\n\r\nhello");
     loopback_read_until(loop, down, &in, "hello");
     assert_non_null(strstr(in.data, "HTTP/1.1 404 Not Found\r\n"));
     assert_non_null(strstr(in.data, "X-Theirs: 2\r\nX-Added: answer\r\n"));
@@ -149,8 +151,9 @@ static void bodies(void **state)
     expect(down, "3\r\nxyz\r\n");
     loopback_puts(loop, up, "0\r\n\r\n");
     expect(down, "0\r\n\r\n");
-    loopback_puts(loop, down, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-                              "3\r\nabc\r\n");
+    loopback_puts(loop, down,
+                  "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  "3\r\nabc\r\n");
     expect(up, "3\r\nabc\r\n");
     loopback_puts(loop, down, "0\r\n\r\n");
     expect(up, "0\r\n\r\n");
@@ -214,8 +217,9 @@ static void client_goes_in_its_body(void **state)
 
 static void bad_chunk_ends_both(void **state)
 {
-    loopback_puts(loop, down, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-                              "3\r\nabc\r\n");
+    loopback_puts(loop, down,
+                  "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  "3\r\nabc\r\n");
     accept_up();
     expect(up, "abc");
     loopback_puts(loop, down, "zz\r\n");
@@ -234,12 +238,14 @@ static void early_answer(void **state)
 
 static void upgrade(void **state)
 {
-    loopback_puts(loop, down, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
-                              "Upgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\nearly");
+    loopback_puts(loop, down,
+                  "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+                  "Upgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\nearly");
     accept_up();
     expect(up, "Connection: Upgrade\r\nUpgrade: websocket\r\n");
-    loopback_puts(loop, up, "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                            "Sec-WebSocket-Accept: a\r\n\r\nfirst");
+    loopback_puts(loop, up,
+                  "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                  "Sec-WebSocket-Accept: a\r\n\r\nfirst");
     struct buf in = BUF(1000);
     loopback_read_until(loop, down, &in, "first");
     assert_string_equal(buf_str(&in), "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
@@ -266,7 +272,8 @@ static void refused_upgrade(void **state)
     loopback_puts(loop, down, request);
     expect(up, "\r\n\r\n");
     no_tunnel = true;
-    loopback_puts(loop, up, "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+    loopback_puts(loop, up,
+                  "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
     expect_end(down, NULL);
     expect_end(up, NULL);
 }
@@ -308,14 +315,87 @@ static void big_answer_to_a_slow_reader(void **state)
     buf_done(&in);
 }
 
+/* One exchange with the n-th allocation failing: whatever comes of it, the client sees an answer or
+ * the end, and nothing is left over (teardown counts). Returns whether the n-th was reached. */
+static bool exchange(uint64_t n, int persistent, const char *request, const char *answer)
+{
+    bool answered = false;
+    mem_fail_at(n, persistent);
+    loopback_puts(loop, down, request);
+    int64_t start = loopback_now_ms();
+    bool hit = false;
+    for (bool more = true; more;) {
+        char piece[4096];
+        ev_loop_poll(loop);
+        if (loopback_now_ms() - start > 300) { /* it was short for long enough */
+            hit = hit || mem_fail_hit();
+            mem_fail_at(0, 0);
+        }
+        if (up < 0)
+            up = accept4(listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (up >= 0 && !answered && read(up, piece, sizeof(piece)) > 0)
+            answered = send(up, answer, strlen(answer), MSG_NOSIGNAL) > 0;
+        ssize_t got = read(down, piece, sizeof(piece));
+        more = got < 0 && errno == EAGAIN;
+        if (loopback_now_ms() - start > 10000)
+            fail_msg("allocation %d: nothing ever came", (int)n);
+    }
+    hit = hit || mem_fail_hit();
+    mem_fail_at(0, 0);
+    return hit;
+}
+
+static void torture(const char *request, const char *answer)
+{
+    for (int persistent = 0; persistent < 2; persistent++)
+        for (uint64_t n = 1;; n++) {
+            setup(NULL);
+            bool hit = exchange(n, persistent, request, answer);
+            teardown(NULL);
+            if (!hit)
+                break;
+            assert_true(n < 1000);
+        }
+}
+
+static void short_memory(void **state)
+{
+    torture("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc");
+}
+
+static void short_memory_with_a_body(void **state)
+{
+    torture("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            "3\r\nabc\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+}
+
+static void short_memory_in_an_upgrade(void **state)
+{
+    torture("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nearly",
+            "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nfirst");
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(there_and_back), CASE(bodies), CASE(nobody_there), CASE(nonsense),
-        CASE(broken_answer_is_noticed), CASE(client_goes), CASE(client_goes_in_its_body),
-        CASE(bad_chunk_ends_both), CASE(early_answer), CASE(upgrade), CASE(refused_upgrade),
+        CASE(there_and_back),
+        CASE(bodies),
+        CASE(nobody_there),
+        CASE(nonsense),
+        CASE(broken_answer_is_noticed),
+        CASE(client_goes),
+        CASE(client_goes_in_its_body),
+        CASE(bad_chunk_ends_both),
+        CASE(early_answer),
+        CASE(upgrade),
+        CASE(refused_upgrade),
         CASE(big_answer_to_a_slow_reader),
+        cmocka_unit_test(short_memory),
+        cmocka_unit_test(short_memory_with_a_body),
+        cmocka_unit_test(short_memory_in_an_upgrade),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
