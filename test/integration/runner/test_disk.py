@@ -16,7 +16,11 @@ def small(base_dir):
     """A runner whose data directory is a file system of 64 MiB."""
     top = base_dir / f"small{random.randrange(1 << 30):x}"
     top.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(top)], check=True)
+    image = base_dir / f"{top.name}.img"
+    with open(image, "wb") as f:
+        f.truncate(64 * MIB)
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", str(image)], check=True)
+    subprocess.run(["mount", "-o", "loop", str(image), str(top)], check=True)
     made = Runner(top / "d", random.randrange(100)).start()
     try:
         yield made
@@ -28,6 +32,7 @@ def small(base_dir):
         made.kill()
         subprocess.run(["umount", "-l", str(top)], check=True)
         top.rmdir()
+        image.unlink()
 
 
 def fill(runner):
