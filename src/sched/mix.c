@@ -172,7 +172,7 @@ static int64_t waste(const struct mix *mix, const struct draft *d)
 {
     if (d->gpu_free_milli == 0)
         return 0;
-    return leftovers(mix, d) + fragments(mix, d);
+    return leftovers(mix, d) + fragments(mix, d) * 3 / 4;
 }
 
 static void draft_of(const struct cluster *c, const struct cl_state *s, struct draft *ret)

@@ -39,7 +39,41 @@ static struct entry *entries_of(uint32_t count)
 
 /* ---- without preemption: the waiting in order of a key that does not change ---- */
 
-static int start_in_order(struct replay *r, bool is_shortest_first, bool may_skip, struct err *err)
+static int64_t key_of(const struct replay_job *job, bool is_shortest_first)
+{
+    return is_shortest_first ? job->duration_ms * job->gpus : job->submit_ms;
+}
+
+/* Only the first matters: look for it instead of sorting a long line at each event. */
+static void start_first(struct replay *r, bool is_shortest_first)
+{
+    while (r->waiting.count > 0 && r->free_gpus > 0) {
+        struct entry best = {INT64_MAX, UINT32_MAX};
+        for (uint32_t i = 0; i < r->waiting.count; i++) {
+            uint32_t job = r->waiting.items[i];
+            struct entry entry = {key_of(&r->jobs[job], is_shortest_first), job};
+            if (compare_entries(&entry, &best) < 0)
+                best = entry;
+        }
+        if (r->jobs[best.job].gpus > r->free_gpus)
+            return;
+        replay_start(r, best.job);
+    }
+}
+
+static int run_fifo(struct replay *r, struct err *err)
+{
+    start_first(r, false);
+    return 0;
+}
+
+static int run_sjf(struct replay *r, struct err *err)
+{
+    start_first(r, true);
+    return 0;
+}
+
+static int run_fifo_skip(struct replay *r, struct err *err)
 {
     if (r->waiting.count == 0 || !somebody_fits(r))
         return 0;
@@ -47,35 +81,16 @@ static int start_in_order(struct replay *r, bool is_shortest_first, bool may_ski
     struct entry *order = entries_of(count);
     if (order == NULL)
         return err_set(err, BERR_NOMEM, "out of memory");
-    for (uint32_t i = 0; i < count; i++) {
-        const struct replay_job *job = &r->jobs[r->waiting.items[i]];
-        order[i].job = r->waiting.items[i];
-        order[i].key = is_shortest_first ? job->duration_ms * job->gpus : job->submit_ms;
-    }
+    for (uint32_t i = 0; i < count; i++)
+        order[i] =
+            (struct entry){key_of(&r->jobs[r->waiting.items[i]], false), r->waiting.items[i]};
     qsort(order, count, sizeof(*order), compare_entries);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && somebody_fits(r); i++) {
         if (r->jobs[order[i].job].gpus <= r->free_gpus)
             replay_start(r, order[i].job);
-        else if (!may_skip || !somebody_fits(r))
-            break;
     }
     mem_free(order);
     return 0;
-}
-
-static int run_fifo(struct replay *r, struct err *err)
-{
-    return start_in_order(r, false, false, err);
-}
-
-static int run_fifo_skip(struct replay *r, struct err *err)
-{
-    return start_in_order(r, false, true, err);
-}
-
-static int run_sjf(struct replay *r, struct err *err)
-{
-    return start_in_order(r, true, false, err);
 }
 
 /* ---- with preemption: everybody in order of a key, from the front as far as GPUs last ---- */
