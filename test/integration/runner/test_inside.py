@@ -154,3 +154,54 @@ def test_code_is_writable_and_the_original_stays(runner, client):
     facts, text = said(runner, client, "sh main.sh", code="2" * 64, workdir="/code")
     assert text.split()[0] == "run" and text.split()[3:5] == ["1000", "1000"]
     assert not (tree / "out").exists()
+
+
+PROBE = r"""
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+int main(void)
+{
+    printf("euid %d\n", (int)geteuid());
+    printf("setuid %d\n", setuid(0));
+    printf("chown %d\n", chown("/scratch", 7, 7));
+    printf("mknod %d\n", mknod("/scratch/x", S_IFBLK | 0600, makedev(7, 0)));
+    return 0;
+}
+"""
+
+
+def test_set_uid_works_inside_and_only_there(runner, client):
+    """What sudo needs: a set-uid program of the image is root of the container, and no more."""
+    import subprocess
+    from conftest import LAYER
+    source = runner.data / "probe.c"
+    source.write_text(PROBE)
+    program = runner.data / "layers" / LAYER / "bin/probe"
+    try:
+        subprocess.run(["cc", "-static", "-o", str(program), str(source)], check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no compiler for static programs")
+    program.chmod(0o4755)
+    import os
+    os.chown(program, runner.base, runner.base)
+    program.chmod(0o4755)
+    _, text = said(runner, client, "probe; cat /etc/sudoers.d/berth")
+    assert text.splitlines()[:4] == ["euid 0", "setuid 0", "chown 0", "mknod -1"]
+    assert "Permission denied" in text  # sudoers is root's
+
+
+def test_devices_on_a_layer_are_dead(runner, client):
+    """An image that brings the node of a disk gets nothing from it."""
+    import os
+    from conftest import LAYER
+    node = runner.data / "layers" / LAYER / "disk"
+    os.mknod(node, 0o666 | 0o60000, os.makedev(7, 0))
+    os.chown(node, runner.base, runner.base)
+    order = runner.order("sleep 1000")
+    client.ask("task-create", **order)
+    client.ask("task-start", key=order["key"])
+    result = client.ask("exec", key=order["key"], as_root=True, timeout_ms=10000, env={},
+                        command=["/bin/dd", "if=/disk", "of=/dev/null", "count=1"])
+    assert result["exit_code"] != 0 and "denied" in result["output"] or "permitted" in result["output"]
