@@ -71,34 +71,42 @@ def submit_durable():
                 row("submit-durable-32", mine, many, "jobs/s", f"{slurm.version}, 32 sbatch at once")]
 
 
-def newest_event(berth):
-    """Events after this number are yet to come."""
-    after = 0
-    while True:
-        page = berth.admin.get(f"/api/v1/events?after={after}&limit=1000")["items"]
-        if not page:
-            return after
-        after = page[-1]["seq"]
+class Events:
+    """The stream of events, which tells only what is durable, by one connection: looking must not
+    cost much beside what is measured."""
 
+    def __init__(self, berth):
+        self.connection = berth.connect()
+        self.head = {"Authorization": f"Bearer {berth.admin.token}"}
+        self.after = 0
+        while self.page():
+            pass
 
-def wait_ended(berth, after, count, seconds=900):
-    """Until the stream of events, which tells only what is durable, has told so many ends."""
-    ends = {}
+    def page(self):
+        self.connection.request("GET", f"/api/v1/events?after={self.after}&limit=1000",
+                                headers=self.head)
+        answer = self.connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"events: {body}")
+        items = json.loads(body)["items"]
+        if items:
+            self.after = items[-1]["seq"]
+        return items
 
-    def look():
-        nonlocal after
-        while True:
-            page = berth.admin.get(f"/api/v1/events?after={after}&limit=1000")["items"]
-            for event in page:
-                state = event.get("data", {}).get("state")
-                if state in ("SUCCEEDED", "FAILED", "STOPPED"):
-                    ends[state] = ends.get(state, 0) + 1
-            if not page:
-                return sum(ends.values()) >= count
-            after = page[-1]["seq"]
-    until(f"{count} ends", look, seconds, 0.1)
-    if ends != {"SUCCEEDED": count}:
-        raise RuntimeError(f"jobs ended as {ends}")
+    def wait_ended(self, count, seconds=900):
+        ends = {}
+
+        def look():
+            while page := self.page():
+                for event in page:
+                    state = event.get("data", {}).get("state")
+                    if state in ("SUCCEEDED", "FAILED", "STOPPED"):
+                        ends[state] = ends.get(state, 0) + 1
+            return sum(ends.values()) >= count
+        until(f"{count} ends", look, seconds, 0.25)
+        if ends != {"SUCCEEDED": count}:
+            raise RuntimeError(f"jobs ended as {ends}")
 
 
 def jobs_isolated():
@@ -115,10 +123,10 @@ def jobs_isolated():
             spec = {"kind": "job", "image": "test", "command": ["true"], "roles": {"worker": SMALL}}
 
             def ours():
-                after = newest_event(berth)
+                events = Events(berth)
                 begin = time.monotonic()
                 submit_many(berth, spec, count)
-                wait_ended(berth, after, count)
+                events.wait_ended(count)
                 return count / (time.monotonic() - begin)
 
             def theirs():

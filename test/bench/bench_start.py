@@ -62,7 +62,7 @@ while True:
             break
     except OSError:
         pass
-    time.sleep(0.002)
+    time.sleep(0.005)
 print("took", time.monotonic() - begin, flush=True)
 server.terminate()
 server.wait()

@@ -137,9 +137,11 @@ class Bare:
         state, log = f"{self.top}/crun", bundle / "log"
         begin = time.perf_counter()
         self._create(name, bundle, state, log)
-        run("crun", f"--root={state}", "start", name)
+        # Not by subprocess: what Python does around a program would count as the peer's.
+        crun = os.posix_spawn("/usr/bin/crun", ["crun", f"--root={state}", "start", name], os.environ)
         wait_file(log)
         took = time.perf_counter() - begin
+        os.waitpid(crun, 0)
         until("the container's end", (bundle / "exits" / name).exists, 30)
         run("crun", f"--root={state}", "delete", name)
         shutil.rmtree(bundle)

@@ -121,7 +121,7 @@ class Slurm:
 
     def wait_ended(self, job):
         until("the end of a job", lambda: not self.ask("squeue", "-h", "-j", job, "-o", "%i"), 900,
-              0.1)
+              0.25)
 
     def states(self, job):
         """How its tasks ended, as the controller remembers."""
