@@ -46,15 +46,27 @@ bool os_link_exists(const char *name)
     return if_nametoindex(name) != 0;
 }
 
-static int link_up(struct nl_sock *sock, const char *name, int master, struct err *err)
+static struct nl_addr *hardware_make(uint32_t address)
+{
+    const unsigned char mac[6] = {0x02,
+                                  0xbe,
+                                  (unsigned char)(address >> 24),
+                                  (unsigned char)(address >> 16),
+                                  (unsigned char)(address >> 8),
+                                  (unsigned char)address};
+    return nl_addr_build(AF_LLC, mac, sizeof(mac));
+}
+
+static int link_up(struct nl_sock *sock, const char *name, struct nl_addr *hardware,
+                   struct err *err)
 {
     struct rtnl_link *which = rtnl_link_alloc(), *change = rtnl_link_alloc();
     int rc = -NLE_NOMEM;
     if (which != NULL && change != NULL) {
         rtnl_link_set_ifindex(which, (int)if_nametoindex(name));
         rtnl_link_set_flags(change, IFF_UP);
-        if (master != 0)
-            rtnl_link_set_master(change, master);
+        if (hardware != NULL)
+            rtnl_link_set_addr(change, hardware);
         rc = rtnl_link_change(sock, which, change, 0);
     }
     rtnl_link_put(which);
@@ -120,12 +132,18 @@ int os_link_bridge(const char *name, uint32_t address, unsigned prefix, struct e
         if (rc < 0 && rc != -NLE_EXIST)
             return fail(err, rc, "make the bridge", name);
     }
+    struct nl_addr *hardware = hardware_make(address);
+    if (hardware == NULL)
+        return err_set(err, BERR_NOMEM, "no memory for a network device");
     rc = addr_add(sock, name, address, prefix, err);
-    return rc != 0 ? rc : link_up(sock, name, 0, err);
+    if (rc == 0)
+        rc = link_up(sock, name, hardware, err);
+    nl_addr_put(hardware);
+    return rc;
 }
 
 int os_link_veth(const char *name, const char *bridge, const char *peer, int netns_fd,
-                 const unsigned char mac[6], struct err *err)
+                 uint32_t address, struct err *err)
 {
     cleanup(sock_freep) struct nl_sock *sock = NULL;
     int rc = sock_open(&sock, err);
@@ -135,7 +153,7 @@ int os_link_veth(const char *name, const char *bridge, const char *peer, int net
     struct rtnl_link *link = rtnl_link_veth_alloc();
     if (link == NULL)
         return err_set(err, BERR_NOMEM, "no memory for a network device");
-    struct nl_addr *hardware = nl_addr_build(AF_LLC, mac, 6);
+    struct nl_addr *hardware = hardware_make(address);
     if (hardware == NULL) {
         rtnl_link_put(link);
         return err_set(err, BERR_NOMEM, "no memory for a network device");
@@ -162,7 +180,7 @@ int os_link_configure(const char *name, uint32_t address, unsigned prefix, uint3
     if (rc == 0 && address != 0)
         rc = addr_add(sock, name, address, prefix, err);
     if (rc == 0)
-        rc = link_up(sock, name, 0, err);
+        rc = link_up(sock, name, NULL, err);
     if (rc == 0 && gateway != 0)
         rc = route_add(sock, name, gateway, err);
     return rc;

@@ -338,10 +338,8 @@ int net_attach(const struct instance *in, unsigned slot, const char *address, pi
     veth_of_task(veth, in, address);
     /* Left by a task that is dead but whose namespace the kernel has not taken down yet. */
     int rc = os_link_remove(veth, err);
-    /* The same for the same address, so that what neighbours remember of it stays true. */
-    const unsigned char mac[6] = {0x02, 0xbe, a >> 24, a >> 16 & 0xff, a >> 8 & 0xff, a & 0xff};
     if (rc == 0)
-        rc = os_link_veth(veth, bridge_name(bridge, in, slot), "eth0", netns, mac, err);
+        rc = os_link_veth(veth, bridge_name(bridge, in, slot), "eth0", netns, a, err);
     if (rc != 0)
         return rc;
     /* The worker moves into the task's network; it has nothing to do in the host's any more. */

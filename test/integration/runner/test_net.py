@@ -123,3 +123,31 @@ def test_without_an_address_there_is_only_loopback(runner, client):
     order = runner.order("ip -o link | wc -l; ip -o addr show lo | grep -c 127.0.0.1")
     runner.run(client, order)
     assert runner.output(order["key"]).split() == ["1", "1"]
+
+
+def test_an_address_taken_over_is_reached_at_once(runner, client):
+    """Neighbours remember hardware addresses; neither a new owner nor a new port changes them."""
+    base = runner.net(client)["network"].rsplit(".", 1)[0]
+    one = serve(runner, client, f"{base}.2")
+
+    def hardware(order, name):
+        result = client.ask("exec", key=order["key"], timeout_ms=10000, env={"PATH": "/bin"},
+                            command=["/bin/sh", "-c", f"cat /sys/class/net/{name}/address"])
+        return result["output"]
+
+    def neighbour():
+        result = client.ask("exec", key=one["key"], timeout_ms=10000, env={"PATH": "/bin"},
+                            command=["/bin/sh", "-c", "cat /proc/net/arp"])
+        return [line.split()[3] for line in result["output"].splitlines()
+                if line.startswith(f"{base}.1 ")]
+
+    bridge = open(f"/sys/class/net/b{runner.tag}0/address").read()
+    first = serve(runner, client, f"{base}.3")
+    assert reaches(runner, client, one, f"{base}.3")
+    before = hardware(first, "eth0")
+    client.ask("task-delete", key=first["key"])
+    again = serve(runner, client, f"{base}.3")
+    assert hardware(again, "eth0") == before
+    assert reaches(runner, client, one, f"{base}.3")
+    assert open(f"/sys/class/net/b{runner.tag}0/address").read() == bridge
+    assert neighbour() in ([], [bridge.strip()])
