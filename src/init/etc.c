@@ -65,7 +65,8 @@ static void text_write(int root_fd, const char *path, const char *text, size_t l
         unlinkat(root_fd, temp, 0);
 }
 
-static void line_put(int root_fd, const char *path, mode_t mode, const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static void line_put(int root_fd, const char *path,
+                                                           mode_t mode, const char *fmt, ...)
 {
     char line[256];
     struct stat st;
