@@ -12,11 +12,16 @@ static const struct {
     const struct http_route *routes;
     const size_t *count;
 } tables[] = {
-    {api_workload_routes, &api_workload_route_count}, {api_log_routes, &api_log_route_count},
-    {api_event_routes, &api_event_route_count},       {api_login_routes, &api_login_route_count},
-    {api_user_routes, &api_user_route_count},         {api_project_routes, &api_project_route_count},
-    {api_node_routes, &api_node_route_count},         {api_meta_routes, &api_meta_route_count},
-    {api_origin_routes, &api_origin_route_count},     {api_image_routes, &api_image_route_count},
+    {api_workload_routes, &api_workload_route_count},
+    {api_log_routes, &api_log_route_count},
+    {api_event_routes, &api_event_route_count},
+    {api_login_routes, &api_login_route_count},
+    {api_user_routes, &api_user_route_count},
+    {api_project_routes, &api_project_route_count},
+    {api_node_routes, &api_node_route_count},
+    {api_meta_routes, &api_meta_route_count},
+    {api_origin_routes, &api_origin_route_count},
+    {api_image_routes, &api_image_route_count},
     {api_code_routes, &api_code_route_count},
 };
 
@@ -84,7 +89,8 @@ static const char *find_token(struct api_call *call)
 static int check_origin(struct api_call *call, struct err *err)
 {
     const struct http_head *head = call->req->head;
-    const char *origin = http_head_get(head, "origin"), *own = http_head_get(head, "x-berth-origin");
+    const char *origin = http_head_get(head, "origin"),
+               *own = http_head_get(head, "x-berth-origin");
     const char *site = http_head_get(head, "sec-fetch-site");
     if (!call->by_cookie || str_is_equal(call->req->method, "GET") || call->req->is_head)
         return 0;

@@ -30,7 +30,7 @@ struct api_config {
     struct tree_set *trees;
     const char *data_dir;
     const char *version;
-    const char *domain;         /* of the console; notebooks live below it */
+    const char *domain; /* of the console; notebooks live below it */
     uint64_t (*random)(void *arg);
     void *random_arg;
 };

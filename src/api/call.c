@@ -35,8 +35,8 @@ int api_query_bool(const struct api_call *call, const char *name, bool *ret, str
     return err_at(err, name, 0, 0);
 }
 
-int api_query_u64(const struct api_call *call, const char *name, uint64_t otherwise,
-                  uint64_t *ret, struct err *err)
+int api_query_u64(const struct api_call *call, const char *name, uint64_t otherwise, uint64_t *ret,
+                  struct err *err)
 {
     const char *text = api_query(call, name);
     *ret = otherwise;

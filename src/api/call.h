@@ -12,8 +12,8 @@
 
 /* Levels of access for struct http_route; 0 denies. */
 enum api_access {
-    ACCESS_OPEN = 1,   /* anybody: logging in, health */
-    ACCESS_USER = 2,   /* somebody known; the handler asks auth_check about the thing itself */
+    ACCESS_OPEN = 1, /* anybody: logging in, health */
+    ACCESS_USER = 2, /* somebody known; the handler asks auth_check about the thing itself */
 };
 
 struct api {
@@ -28,8 +28,8 @@ struct api_call {
     const struct http_route *route;
     struct who who;
     bool by_cookie;
-    struct js_doc *doc;   /* the body, when route->in is set */
-    void *in;             /* decoded, in req->arena */
+    struct js_doc *doc; /* the body, when route->in is set */
+    void *in;           /* decoded, in req->arena */
 };
 
 static inline struct api_call *api_call(struct http_request *req)
@@ -42,8 +42,8 @@ uint64_t api_new_id(const struct api_call *call);
 const char *api_query(const struct api_call *call, const char *name);
 /* "true"/"false"/absent; INVALID with the field otherwise. */
 int api_query_bool(const struct api_call *call, const char *name, bool *ret, struct err *err);
-int api_query_u64(const struct api_call *call, const char *name, uint64_t otherwise,
-                  uint64_t *ret, struct err *err);
+int api_query_u64(const struct api_call *call, const char *name, uint64_t otherwise, uint64_t *ret,
+                  struct err *err);
 
 void api_reply_json(struct api_call *call, int status, struct buf *out); /* frees out */
 void api_reply_empty(struct api_call *call, int status);
@@ -57,8 +57,8 @@ void api_done_empty(void *arg, int rc, uint64_t id, const struct err *err);
 /* Finds it in memory or in the store, checks the right, calls fn once; on failure the request has
  * been answered. kind -1: any. w lives during fn only, unless it is in memory. */
 typedef void api_workload_fn(struct api_call *call, const struct workload *w);
-void api_with_workload(struct api_call *call, const char *id_or_name, int kind,
-                       enum auth_verb verb, api_workload_fn *fn);
+void api_with_workload(struct api_call *call, const char *id_or_name, int kind, enum auth_verb verb,
+                       api_workload_fn *fn);
 void api_put_workload(struct js_writer *w, struct api_call *call, const struct workload *wl,
                       bool brief);
 /* Decodes a stored row's spec into the request's arena; NULL on failure. */

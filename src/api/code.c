@@ -17,9 +17,9 @@ struct manifest_job {
     struct api_call *call;
     const char *text;
     size_t len;
-    bool make;              /* the tree; else only ask what is missing */
+    bool make; /* the tree; else only ask what is missing */
     int64_t now_ms;
-    struct arena arena;     /* of the worker */
+    struct arena arena; /* of the worker */
     struct buf out;
     struct digest digest;
     struct err err;
@@ -73,7 +73,9 @@ static void manifest_body(struct http_request *req, const char *data, size_t len
     }
     struct manifest_job *job = mem_calloc(1, sizeof(*job));
     if (job) {
-        *job = (struct manifest_job){.call = call, .text = data, .len = len,
+        *job = (struct manifest_job){.call = call,
+                                     .text = data,
+                                     .len = len,
                                      .now_ms = api_now(call),
                                      .make = str_has_suffix(call->route->pattern, "/code")};
         arena_init(&job->arena, 8 * (size_t)SHIP_MANIFEST_BYTES);
@@ -100,11 +102,11 @@ struct upload {
     struct blob_put *put;
     struct digest digest;
     uint64_t size_bytes;
-    struct buf next, writing;  /* filled by the connection, written by a worker */
+    struct buf next, writing; /* filled by the connection, written by a worker */
     struct err err, worker_err;
-    int rc, worker_rc;         /* the worker's become ours when it has answered */
+    int rc, worker_rc; /* the worker's become ours when it has answered */
     bool busy, ended, broken;
-    bool finishing;            /* the write under way is the last */
+    bool finishing; /* the write under way is the last */
 };
 
 static void upload_pump(struct upload *u);
@@ -211,8 +213,8 @@ static void put_blob(struct http_request *req, void *arg)
         err_set(&err, BERR_INVALID, "a blob is named by 64 hex digits of its SHA-256");
         rc = err_at(&err, "digest", 0, 0);
     }
-    if (rc == 0 && (req->head->content_length < 0 ||
-                    req->head->content_length > (int64_t)LIMIT_CODE_BYTES)) {
+    if (rc == 0 &&
+        (req->head->content_length < 0 || req->head->content_length > (int64_t)LIMIT_CODE_BYTES)) {
         err_set(&err, BERR_INVALID, "a Content-Length of at most %llu is needed",
                 (unsigned long long)LIMIT_CODE_BYTES);
         rc = err_at(&err, "Content-Length", 0, 0);

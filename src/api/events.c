@@ -7,22 +7,21 @@
 #include "ev/timer.h"
 #include "http/sse.h"
 
-#define BATCH 256
+#define BATCH        256
 #define HEARTBEAT_MS 15000
-#define PAUSE_BYTES (512 * 1024)
+#define PAUSE_BYTES  (512 * 1024)
 
 /* One watch. Sends from memory while it can, from the store when it is behind. */
 struct watch {
     struct api_call *call;
-    uint64_t next;           /* number of the next event to look at */
+    uint64_t next; /* number of the next event to look at */
     bool reading, gone;
     struct ev_timer *heartbeat;
 };
 
 static bool may_see(struct api_call *call, const struct event *ev)
 {
-    struct auth_target target = {.kind = AUTH_KIND_EVENT, .project = {ev->project},
-                                 .id = ev->seq};
+    struct auth_target target = {.kind = AUTH_KIND_EVENT, .project = {ev->project}, .id = ev->seq};
     if (ev->project == 0 && ev->actor == call->who.user.v && ev->actor != 0)
         return true; /* what somebody did is no secret to them */
     return auth_check(call->api->cfg.auth, &call->who, AUTH_VIEW, &target, NULL) == 0;
@@ -50,8 +49,8 @@ static void put_event(struct js_writer *w, struct api_call *call, const struct e
 
 /* ---- a page ---- */
 
-static void page_read(void *arg, int rc, const struct event *events, size_t count,
-                      uint64_t oldest, const struct err *err)
+static void page_read(void *arg, int rc, const struct event *events, size_t count, uint64_t oldest,
+                      const struct err *err)
 {
     struct api_call *call = arg;
     if (rc < 0) {
@@ -104,8 +103,8 @@ static void watch_send(struct watch *w, const struct event *ev)
     buf_done(&out);
 }
 
-static void watch_read(void *arg, int rc, const struct event *events, size_t count,
-                       uint64_t oldest, const struct err *err)
+static void watch_read(void *arg, int rc, const struct event *events, size_t count, uint64_t oldest,
+                       const struct err *err)
 {
     struct watch *w = arg;
     struct err gone = {0};
@@ -155,7 +154,8 @@ static void on_heartbeat(void *arg)
     struct err err = {0};
     /* The right to watch ends with the token. */
     if (auth_check(w->call->api->cfg.auth, &w->call->who, AUTH_VIEW,
-                   &(struct auth_target){.kind = AUTH_KIND_TOKEN, .owner = w->call->who.user,
+                   &(struct auth_target){.kind = AUTH_KIND_TOKEN,
+                                         .owner = w->call->who.user,
                                          .id = w->call->who.token.v},
                    &err) < 0 ||
         !auth_find_token(w->call->api->cfg.auth, w->call->who.token)) {

@@ -29,8 +29,8 @@ static void not_found(const struct search *s)
 static void give(const struct search *s, const struct workload *w)
 {
     struct err err = {0};
-    struct auth_target target = {.kind = AUTH_KIND_WORKLOAD, .project = w->project,
-                                 .owner = w->owner, .id = w->id.v};
+    struct auth_target target = {
+        .kind = AUTH_KIND_WORKLOAD, .project = w->project, .owner = w->owner, .id = w->id.v};
     if (s->kind >= 0 && w->spec->kind != s->kind) {
         not_found(s);
         return;
@@ -122,8 +122,8 @@ static void look(void *arg, int rc, const struct err *err)
         not_found(s);
 }
 
-void api_with_workload(struct api_call *call, const char *id_or_name, int kind,
-                       enum auth_verb verb, api_workload_fn *fn)
+void api_with_workload(struct api_call *call, const char *id_or_name, int kind, enum auth_verb verb,
+                       api_workload_fn *fn)
 {
     struct search *s = arena_alloc(&call->req->arena, sizeof(*s));
     if (!s) {

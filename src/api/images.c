@@ -111,15 +111,30 @@ struct build_in {
     struct image_build_spec spec;
 };
 static const struct js_field build_fields[] = {
-    {.name = "name", .type = JS_STR, .offset = offsetof(struct build_in, name),
-     .flags = JS_REQUIRED, .min = 1, .max = 192, .doc = "name or name:tag"},
-    {.name = "from", .type = JS_STR, .offset = offsetof(struct build_in, spec.from),
-     .flags = JS_REQUIRED, .max = 64, .doc = "debian:bookworm or debian:trixie"},
-    {.name = "packages", .type = JS_STRS, .offset = offsetof(struct build_in, spec.packages),
+    {.name = "name",
+     .type = JS_STR,
+     .offset = offsetof(struct build_in, name),
+     .flags = JS_REQUIRED,
+     .min = 1,
+     .max = 192,
+     .doc = "name or name:tag"},
+    {.name = "from",
+     .type = JS_STR,
+     .offset = offsetof(struct build_in, spec.from),
+     .flags = JS_REQUIRED,
+     .max = 64,
+     .doc = "debian:bookworm or debian:trixie"},
+    {.name = "packages",
+     .type = JS_STRS,
+     .offset = offsetof(struct build_in, spec.packages),
      .doc = "Debian packages"},
-    {.name = "pip", .type = JS_STRS, .offset = offsetof(struct build_in, spec.pip),
+    {.name = "pip",
+     .type = JS_STRS,
+     .offset = offsetof(struct build_in, spec.pip),
      .doc = "Python packages, name or name==version"},
-    {.name = "no_cache", .type = JS_BOOL, .offset = offsetof(struct build_in, spec.no_cache),
+    {.name = "no_cache",
+     .type = JS_BOOL,
+     .offset = offsetof(struct build_in, spec.no_cache),
      .doc = "build even when the same recipe has been built"},
 };
 static const struct js_table build_table = JS_TABLE("ImageBuild", struct build_in, build_fields);
@@ -128,9 +143,17 @@ struct pull_in {
     const char *reference, *name;
 };
 static const struct js_field pull_fields[] = {
-    {.name = "reference", .type = JS_STR, .offset = offsetof(struct pull_in, reference),
-     .flags = JS_REQUIRED, .min = 1, .max = 511, .doc = "registry/repository:tag"},
-    {.name = "name", .type = JS_STR, .offset = offsetof(struct pull_in, name), .max = 192,
+    {.name = "reference",
+     .type = JS_STR,
+     .offset = offsetof(struct pull_in, reference),
+     .flags = JS_REQUIRED,
+     .min = 1,
+     .max = 511,
+     .doc = "registry/repository:tag"},
+    {.name = "name",
+     .type = JS_STR,
+     .offset = offsetof(struct pull_in, name),
+     .max = 192,
      .doc = "name or name:tag here; default: the last part of the reference"},
 };
 static const struct js_table pull_table = JS_TABLE("ImagePull", struct pull_in, pull_fields);

@@ -7,20 +7,34 @@
 #include "base/str.h"
 
 #define SESSION_MS (12 * 3600 * 1000ll)
-#define TOKEN_MS (90 * 24 * 3600 * 1000ll)
+#define TOKEN_MS   (90 * 24 * 3600 * 1000ll)
 
 struct login_in {
     const char *name, *password, *label;
     bool session;
 };
 static const struct js_field login_fields[] = {
-    {.name = "name", .type = JS_STR, .offset = offsetof(struct login_in, name),
-     .flags = JS_REQUIRED, .min = 1, .max = 64, .doc = "user"},
-    {.name = "password", .type = JS_STR, .offset = offsetof(struct login_in, password),
-     .flags = JS_REQUIRED | JS_SECRET, .min = 1, .max = 512},
-    {.name = "label", .type = JS_STR, .offset = offsetof(struct login_in, label), .max = 63,
+    {.name = "name",
+     .type = JS_STR,
+     .offset = offsetof(struct login_in, name),
+     .flags = JS_REQUIRED,
+     .min = 1,
+     .max = 64,
+     .doc = "user"},
+    {.name = "password",
+     .type = JS_STR,
+     .offset = offsetof(struct login_in, password),
+     .flags = JS_REQUIRED | JS_SECRET,
+     .min = 1,
+     .max = 512},
+    {.name = "label",
+     .type = JS_STR,
+     .offset = offsetof(struct login_in, label),
+     .max = 63,
      .doc = "what the token is for, shown in lists"},
-    {.name = "session", .type = JS_BOOL, .offset = offsetof(struct login_in, session),
+    {.name = "session",
+     .type = JS_BOOL,
+     .offset = offsetof(struct login_in, session),
      .doc = "a browser's session: the token becomes a cookie and is not shown"},
 };
 static const struct js_table login_table = JS_TABLE("Login", struct login_in, login_fields);
@@ -30,10 +44,19 @@ struct token_in {
     int64_t lifetime_ms;
 };
 static const struct js_field token_fields[] = {
-    {.name = "label", .type = JS_STR, .offset = offsetof(struct token_in, label),
-     .flags = JS_REQUIRED, .min = 1, .max = 63, .doc = "what the token is for"},
-    {.name = "lifetime", .type = JS_DURATION, .offset = offsetof(struct token_in, lifetime_ms),
-     .min = 1000, .max = 10ll * 366 * 24 * 3600 * 1000, .doc = "default 90d"},
+    {.name = "label",
+     .type = JS_STR,
+     .offset = offsetof(struct token_in, label),
+     .flags = JS_REQUIRED,
+     .min = 1,
+     .max = 63,
+     .doc = "what the token is for"},
+    {.name = "lifetime",
+     .type = JS_DURATION,
+     .offset = offsetof(struct token_in, lifetime_ms),
+     .min = 1000,
+     .max = 10ll * 366 * 24 * 3600 * 1000,
+     .doc = "default 90d"},
 };
 static const struct js_table token_table = JS_TABLE("NewToken", struct token_in, token_fields);
 
@@ -109,7 +132,9 @@ static void logged_in(void *arg, int rc, const struct user *user, const struct e
     }
     struct auth_token_request req = {
         .user = user->id,
-        .label = in->label ? in->label : in->session ? "browser" : "login",
+        .label = in->label     ? in->label
+                 : in->session ? "browser"
+                               : "login",
         .expires_ms = api_now(call) + (in->session ? SESSION_MS : TOKEN_MS),
         .session = in->session,
     };
@@ -210,8 +235,8 @@ static void delete_token(struct http_request *req, void *arg)
     struct api_call *call = api_call(req);
     struct err err = {0};
     struct token_id id = {0};
-    const struct token *t = id_parse(req->params[0], &id.v) ? auth_find_token(api->cfg.auth, id)
-                                                            : NULL;
+    const struct token *t =
+        id_parse(req->params[0], &id.v) ? auth_find_token(api->cfg.auth, id) : NULL;
     struct auth_target target = {.kind = AUTH_KIND_TOKEN, .id = id.v};
     if (t)
         target.owner = t->user;
@@ -232,7 +257,7 @@ const struct http_route api_login_routes[] = {
     {"GET", "/api/v1/tokens", get_tokens, ACCESS_USER, NULL, NULL, true, "My tokens", NULL, 0},
     {"POST", "/api/v1/tokens", post_token, ACCESS_USER, &token_table, NULL, false,
      "Make a token; its text is shown only now", NULL, 201},
-    {"DELETE", "/api/v1/tokens/:id", delete_token, ACCESS_USER, NULL, NULL, false,
-     "End a token", NULL, 204},
+    {"DELETE", "/api/v1/tokens/:id", delete_token, ACCESS_USER, NULL, NULL, false, "End a token",
+     NULL, 204},
 };
 const size_t api_login_route_count = ARRAY_LEN(api_login_routes);

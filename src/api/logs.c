@@ -9,7 +9,7 @@
 #include "http/sse.h"
 
 #define CHUNK_BYTES (64 * 1024)
-#define FOLLOW_MS 100
+#define FOLLOW_MS   100
 #define PAUSE_BYTES (512 * 1024)
 
 /* One reader of one log. Freed when its request has ended. */
@@ -74,8 +74,7 @@ static bool is_over(const struct follower *f)
     return a->tasks[f->task].ended && f->offset >= a->tasks[f->task].log_bytes;
 }
 
-static void on_chunk(void *arg, int rc, const struct engine_log_chunk *chunk,
-                     const struct err *err)
+static void on_chunk(void *arg, int rc, const struct engine_log_chunk *chunk, const struct err *err)
 {
     struct follower *f = arg;
     f->reading = false;
@@ -152,8 +151,7 @@ static int take_position(struct api_call *call, const struct workload *w, struct
         return err_at(err, "task", 0, 0);
     }
     if (number < 1 || number > w->attempt->key.number) {
-        err_set(err, BERR_INVALID, "%s has had %u attempts", w->spec->name,
-                w->attempt->key.number);
+        err_set(err, BERR_INVALID, "%s has had %u attempts", w->spec->name, w->attempt->key.number);
         return err_at(err, "attempt", 0, 0);
     }
     f->task = (uint32_t)task;

@@ -272,8 +272,8 @@ static void get_metrics(struct http_request *req, void *arg)
 }
 
 const struct http_route api_meta_routes[] = {
-    {"GET", "/api/v1/openapi.json", get_openapi, ACCESS_OPEN, NULL, NULL, false,
-     "This description", NULL, 0},
+    {"GET", "/api/v1/openapi.json", get_openapi, ACCESS_OPEN, NULL, NULL, false, "This description",
+     NULL, 0},
     {"GET", "/api/v1/health", get_health, ACCESS_OPEN, NULL, NULL, false,
      "Whether berthd answers, and what is wrong", NULL, 0},
     {"GET", "/metrics", get_metrics, ACCESS_USER, NULL, NULL, false,

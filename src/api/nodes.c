@@ -68,8 +68,8 @@ static void put_holder(struct js_writer *w, struct api_call *call, uint64_t id)
     const struct workload *wl = control_find(call->api->cfg.control, (struct workload_id){id});
     if (!wl)
         return;
-    struct auth_target target = {.kind = AUTH_KIND_WORKLOAD, .project = wl->project,
-                                 .owner = wl->owner, .id = wl->id.v};
+    struct auth_target target = {
+        .kind = AUTH_KIND_WORKLOAD, .project = wl->project, .owner = wl->owner, .id = wl->id.v};
     const struct user *owner = auth_find_user(call->api->cfg.auth, wl->owner);
     js_w_time(w, "since", wl->attempt ? wl->attempt->placed_ms : 0);
     js_w_str(w, "user", owner ? owner->name : NULL);
@@ -148,8 +148,8 @@ static void get_volumes(struct http_request *req, void *arg)
     js_w_object(&w, NULL);
     js_w_array(&w, "items");
     for (size_t i = 0; (v = control_next_volume(api->cfg.control, &i));) {
-        struct auth_target target = {.kind = AUTH_KIND_VOLUME, .project = v->project,
-                                     .owner = v->owner, .id = v->id.v};
+        struct auth_target target = {
+            .kind = AUTH_KIND_VOLUME, .project = v->project, .owner = v->owner, .id = v->id.v};
         const struct user *owner = auth_find_user(api->cfg.auth, v->owner);
         if (auth_check(api->cfg.auth, &call->who, AUTH_VIEW, &target, NULL) < 0)
             continue;

@@ -157,8 +157,11 @@ static void get_enter(struct http_request *req, void *arg)
         rc = err_set(&err, BERR_INVALID, "a ticket is needed to enter");
     if (rc == 0)
         rc = auth_take_ticket(api->cfg.auth, ticket, route, api_now(call), &user, &err);
-    struct auth_token_request token = {.user = user, .label = "notebook", .session = true,
-                                       .expires_ms = api_now(call) + OPEN_MS, .route = route};
+    struct auth_token_request token = {.user = user,
+                                       .label = "notebook",
+                                       .session = true,
+                                       .expires_ms = api_now(call) + OPEN_MS,
+                                       .route = route};
     if (rc == 0)
         rc = auth_make_token(api->cfg.auth, &token, api_now(call), e->text, &e->token, &err);
     if (rc < 0) {
@@ -169,8 +172,8 @@ static void get_enter(struct http_request *req, void *arg)
     control_put_token(api->cfg.control, &e->token, user, entered, e);
 }
 
-static const struct http_param next_query[] = {
-    {"next", "path on the notebook's origin", "string"}, {NULL, NULL, NULL}};
+static const struct http_param next_query[] = {{"next", "path on the notebook's origin", "string"},
+                                               {NULL, NULL, NULL}};
 static const struct http_param enter_query[] = {
     {"ticket", "from /open", "string"},
     {"next", "path to go to", "string"},

@@ -10,35 +10,50 @@ struct project_in {
     bool internet;
 };
 static const struct js_field project_fields[] = {
-    {.name = "name", .type = JS_LABEL, .offset = offsetof(struct project_in, name),
+    {.name = "name",
+     .type = JS_LABEL,
+     .offset = offsetof(struct project_in, name),
      .flags = JS_REQUIRED},
-    {.name = "admin", .type = JS_LABEL, .offset = offsetof(struct project_in, admin),
+    {.name = "admin",
+     .type = JS_LABEL,
+     .offset = offsetof(struct project_in, admin),
      .doc = "its first admin; default: who makes it"},
-    {.name = "internet", .type = JS_BOOL, .offset = offsetof(struct project_in, internet),
+    {.name = "internet",
+     .type = JS_BOOL,
+     .offset = offsetof(struct project_in, internet),
      .doc = "its tasks reach the outside network"},
 };
-static const struct js_table project_table = JS_TABLE("NewProject", struct project_in,
-                                                      project_fields);
+static const struct js_table project_table =
+    JS_TABLE("NewProject", struct project_in, project_fields);
 
 struct project_change {
     bool internet;
 };
 static const struct js_field change_fields[] = {
-    {.name = "internet", .type = JS_BOOL, .offset = offsetof(struct project_change, internet),
-     .flags = JS_REQUIRED, .doc = "its tasks reach the outside network"},
+    {.name = "internet",
+     .type = JS_BOOL,
+     .offset = offsetof(struct project_change, internet),
+     .flags = JS_REQUIRED,
+     .doc = "its tasks reach the outside network"},
 };
-static const struct js_table change_table = JS_TABLE("ProjectChange", struct project_change,
-                                                     change_fields);
+static const struct js_table change_table =
+    JS_TABLE("ProjectChange", struct project_change, change_fields);
 
 struct member_in {
     const char *user;
     int role;
 };
 static const struct js_field member_fields[] = {
-    {.name = "user", .type = JS_LABEL, .offset = offsetof(struct member_in, user),
+    {.name = "user",
+     .type = JS_LABEL,
+     .offset = offsetof(struct member_in, user),
      .flags = JS_REQUIRED},
-    {.name = "role", .type = JS_ENUM, .offset = offsetof(struct member_in, role),
-     .flags = JS_REQUIRED, .names = role_names, .doc = "none removes"},
+    {.name = "role",
+     .type = JS_ENUM,
+     .offset = offsetof(struct member_in, role),
+     .flags = JS_REQUIRED,
+     .names = role_names,
+     .doc = "none removes"},
 };
 static const struct js_table member_table = JS_TABLE("Member", struct member_in, member_fields);
 
@@ -123,7 +138,8 @@ static void post_project(struct http_request *req, void *arg)
         return;
     }
     bool said = yyjson_obj_get(js_root(call->doc), "internet") != NULL;
-    struct project p = {.id = {api_new_id(call)}, .internet = said ? in->internet : true,
+    struct project p = {.id = {api_new_id(call)},
+                        .internet = said ? in->internet : true,
                         .created_ms = api_now(call)};
     str_copy(p.name, sizeof(p.name), in->name);
     control_put_project(api->cfg.control, &p, admin->id, call->who.user, changed, call);

@@ -10,11 +10,21 @@ struct user_in {
     bool admin;
 };
 static const struct js_field user_fields[] = {
-    {.name = "name", .type = JS_LABEL, .offset = offsetof(struct user_in, name),
-     .flags = JS_REQUIRED, .doc = "also the account's name inside containers"},
-    {.name = "password", .type = JS_STR, .offset = offsetof(struct user_in, password),
-     .flags = JS_SECRET, .min = 8, .max = 512, .doc = "none: the user cannot log in by password"},
-    {.name = "admin", .type = JS_BOOL, .offset = offsetof(struct user_in, admin),
+    {.name = "name",
+     .type = JS_LABEL,
+     .offset = offsetof(struct user_in, name),
+     .flags = JS_REQUIRED,
+     .doc = "also the account's name inside containers"},
+    {.name = "password",
+     .type = JS_STR,
+     .offset = offsetof(struct user_in, password),
+     .flags = JS_SECRET,
+     .min = 8,
+     .max = 512,
+     .doc = "none: the user cannot log in by password"},
+    {.name = "admin",
+     .type = JS_BOOL,
+     .offset = offsetof(struct user_in, admin),
      .doc = "of the whole installation"},
 };
 static const struct js_table user_table = JS_TABLE("NewUser", struct user_in, user_fields);
@@ -23,8 +33,12 @@ struct password_in {
     const char *password;
 };
 static const struct js_field password_fields[] = {
-    {.name = "password", .type = JS_STR, .offset = offsetof(struct password_in, password),
-     .flags = JS_REQUIRED | JS_SECRET, .min = 8, .max = 512},
+    {.name = "password",
+     .type = JS_STR,
+     .offset = offsetof(struct password_in, password),
+     .flags = JS_REQUIRED | JS_SECRET,
+     .min = 8,
+     .max = 512},
 };
 static const struct js_table password_table =
     JS_TABLE("NewPassword", struct password_in, password_fields);
@@ -200,8 +214,8 @@ const struct http_route api_user_routes[] = {
     {"GET", "/api/v1/users", get_users, ACCESS_USER, NULL, NULL, true, "Users", NULL, 0},
     {"POST", "/api/v1/users", post_user, ACCESS_USER, &user_table, NULL, false, "Add a user", NULL,
      201},
-    {"PUT", "/api/v1/users/:name/password", put_password, ACCESS_USER, &password_table, NULL,
-     false, "Set a password", NULL, 0},
+    {"PUT", "/api/v1/users/:name/password", put_password, ACCESS_USER, &password_table, NULL, false,
+     "Set a password", NULL, 0},
     {"POST", "/api/v1/users/:name/disable", post_disable, ACCESS_USER, NULL, NULL, false,
      "End all logins of a user and allow no new ones", NULL, 0},
     {"POST", "/api/v1/users/:name/enable", post_enable, ACCESS_USER, NULL, NULL, false,

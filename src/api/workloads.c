@@ -26,8 +26,8 @@ static void reply_workload(struct api_call *call, const struct workload *w, int 
 static void submitted(void *arg, int rc, uint64_t id, const struct err *err)
 {
     struct api_call *call = arg;
-    const struct workload *w = rc < 0 ? NULL : control_find(call->api->cfg.control,
-                                                            (struct workload_id){id});
+    const struct workload *w =
+        rc < 0 ? NULL : control_find(call->api->cfg.control, (struct workload_id){id});
     if (rc < 0) {
         api_fail(call, err);
         return;
@@ -114,8 +114,8 @@ static int find_name(const char *const *names, const char *text)
     return -1;
 }
 
-static int take_choice(struct api_call *call, const char *field, const char *const *names,
-                       int *ret, struct err *err)
+static int take_choice(struct api_call *call, const char *field, const char *const *names, int *ret,
+                       struct err *err)
 {
     const char *text = api_query(call, field);
     if (!text)
@@ -178,8 +178,7 @@ static int take_projects(struct api_call *call, struct store_workload_query *q, 
     return 0;
 }
 
-static void listed(void *arg, int rc, const struct store_workload_page *page,
-                   const struct err *err)
+static void listed(void *arg, int rc, const struct store_workload_page *page, const struct err *err)
 {
     struct api_call *call = arg;
     if (rc < 0) {
@@ -329,12 +328,12 @@ static int path_kind(const struct api_call *call)
     return str_has_prefix(call->route->pattern, "/api/v1/notebooks") ? KIND_NOTEBOOK : -1;
 }
 
-#define ONE(name, verb, fn)                                                                        \
-    static void name(struct http_request *req, void *arg)                                         \
-    {                                                                                              \
-        struct api_call *call = api_call(req);                                                     \
-        (void)arg;                                                                                 \
-        api_with_workload(call, req->params[0], path_kind(call), verb, fn);                        \
+#define ONE(name, verb, fn)                                                 \
+    static void name(struct http_request *req, void *arg)                   \
+    {                                                                       \
+        struct api_call *call = api_call(req);                              \
+        (void)arg;                                                          \
+        api_with_workload(call, req->params[0], path_kind(call), verb, fn); \
     }
 ONE(show_one, AUTH_VIEW, show)
 ONE(stop_one, AUTH_CHANGE, stop)
@@ -355,19 +354,30 @@ static const struct http_param submit_query[] = {
 static const struct http_param stop_query[] = {
     {"grace", "time between SIGTERM and SIGKILL, like 30s", "duration"}, {NULL, NULL, NULL}};
 
-#define VIEWS(plural, list_fn, submit_fn, word)                                                    \
-    {"GET", "/api/v1/" plural, list_fn, ACCESS_USER, NULL, NULL, true,                             \
-     "List " word ", newest first", list_query, 0},                                                \
-    {"POST", "/api/v1/" plural, submit_fn, ACCESS_USER, &spec_table, NULL, false,                  \
-     "Submit", submit_query, 201},                                                                 \
-    {"GET", "/api/v1/" plural "/:id", show_one, ACCESS_USER, NULL, NULL, false,                    \
-     "Show one, by id or name", NULL, 0},                                                          \
-    {"POST", "/api/v1/" plural "/:id/stop", stop_one, ACCESS_USER, NULL, NULL, false,              \
-     "Stop: SIGTERM, then SIGKILL after the grace", stop_query, 202},                              \
-    {"POST", "/api/v1/" plural "/:id/suspend", suspend_one, ACCESS_USER, NULL, NULL, false,        \
-     "Freeze all its processes", NULL, 202},                                                       \
-    {"POST", "/api/v1/" plural "/:id/resume", resume_one, ACCESS_USER, NULL, NULL, false,          \
-     "Let it go on", NULL, 202}
+#define VIEWS(plural, list_fn, submit_fn, word)                                              \
+    {"GET",      "/api/v1/" plural,                                                          \
+     list_fn,    ACCESS_USER,                                                                \
+     NULL,       NULL,                                                                       \
+     true,       "List " word ", newest first",                                              \
+     list_query, 0},                                                                         \
+        {"POST", "/api/v1/" plural, submit_fn,    ACCESS_USER, &spec_table, NULL,            \
+         false,  "Submit",          submit_query, 201},                                      \
+        {"GET",    "/api/v1/" plural "/:id",                                                 \
+         show_one, ACCESS_USER,                                                              \
+         NULL,     NULL,                                                                     \
+         false,    "Show one, by id or name",                                                \
+         NULL,     0},                                                                       \
+        {"POST",     "/api/v1/" plural "/:id/stop",                                          \
+         stop_one,   ACCESS_USER,                                                            \
+         NULL,       NULL,                                                                   \
+         false,      "Stop: SIGTERM, then SIGKILL after the grace",                          \
+         stop_query, 202},                                                                   \
+        {"POST", "/api/v1/" plural "/:id/suspend", suspend_one, ACCESS_USER, NULL, NULL,     \
+         false,  "Freeze all its processes",       NULL,        202},                        \
+    {                                                                                        \
+        "POST", "/api/v1/" plural "/:id/resume", resume_one, ACCESS_USER, NULL, NULL, false, \
+            "Let it go on", NULL, 202                                                        \
+    }
 
 const struct http_route api_workload_routes[] = {
     VIEWS("workloads", list_any, submit_any, "workloads of all kinds"),

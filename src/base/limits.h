@@ -47,7 +47,7 @@
 #define LIMIT_RUNNER_CLIENTS       16
 
 /* images */
-#define LIMIT_LAYER_BYTES (64ull << 30)              /* unpacked */
+#define LIMIT_LAYER_BYTES   (64ull << 30) /* unpacked */
 #define LIMIT_LAYER_ENTRIES 2000000
 
 /* code shipping */

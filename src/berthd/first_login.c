@@ -85,10 +85,14 @@ int berthd_first_login(struct berthd *d, struct err *err)
     struct making m = {.d = d};
     int64_t now = d->clock->wall_ms(d->clock->arg);
     make_password(m.password);
-    m.user = (struct user){.id = {id_from_random(berthd_random(NULL))}, .name = "admin",
-                           .cluster_admin = true, .created_ms = now};
-    m.project = (struct project){.id = {id_from_random(berthd_random(NULL))}, .name = "default",
-                                 .internet = true, .created_ms = now};
+    m.user = (struct user){.id = {id_from_random(berthd_random(NULL))},
+                           .name = "admin",
+                           .cluster_admin = true,
+                           .created_ms = now};
+    m.project = (struct project){.id = {id_from_random(berthd_random(NULL))},
+                                 .name = "default",
+                                 .internet = true,
+                                 .created_ms = now};
     int rc = password_hash(m.password, &(struct password_cost){0}, m.user.password_hash, err);
     /* The file first: an admin that nobody could log in as would be worse than a stale file. It is
      * written again once there is a token. */

@@ -157,8 +157,8 @@ static void pretend(enum wire_verb verb, const void *request, image_reply_fn *do
     done(arg, 0, &layer, NULL);
 }
 
-static void image_call(void *arg, enum wire_verb verb, const void *request,
-                       image_text_fn *progress, image_reply_fn *done, void *done_arg)
+static void image_call(void *arg, enum wire_verb verb, const void *request, image_text_fn *progress,
+                       image_reply_fn *done, void *done_arg)
 {
     struct berthd *d = arg;
     struct err err = {0};

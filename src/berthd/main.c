@@ -11,8 +11,9 @@
 
 static int usage(const char *why, const char *what)
 {
-    fprintf(stderr, "berthd: %s%s\nusage: berthd --data DIR [--engine local|fake] [--log-level "
-                    "debug|info|warn|error]\n",
+    fprintf(stderr,
+            "berthd: %s%s\nusage: berthd --data DIR [--engine local|fake] [--log-level "
+            "debug|info|warn|error]\n",
             why, what ? what : "");
     return berr_exit(BERR_INVALID);
 }

@@ -14,11 +14,11 @@
 #include "ev/work.h"
 #include "os/file.h"
 
-#define HOME_BYTES (50ull << 30)       /* of a new home: sparse, grows as it is filled */
-#define LOG_MAX_BYTES (256ull << 20)   /* of a task */
-#define FINISHED_KEPT 2000
+#define HOME_BYTES      (50ull << 30)  /* of a new home: sparse, grows as it is filled */
+#define LOG_MAX_BYTES   (256ull << 20) /* of a task */
+#define FINISHED_KEPT   2000
 #define HOUSEKEEPING_MS 60000
-#define UNUSED_CODE_MS (7 * 24 * 3600 * 1000ll)
+#define UNUSED_CODE_MS  (7 * 24 * 3600 * 1000ll)
 
 static const char *path_in(const struct berthd *d, const char *rest, char dst[4096])
 {
@@ -106,14 +106,25 @@ static int open_control(struct berthd *d, struct err *err)
 static int open_doors(struct berthd *d, struct err *err)
 {
     char path[4096];
-    struct link_config link = {.control = d->control, .auth = d->auth, .clock = d->clock,
+    struct link_config link = {.control = d->control,
+                               .auth = d->auth,
+                               .clock = d->clock,
                                .socket = path_in(d, "run/control.sock", path)};
     int rc = link_new(d->loop, &link, &d->link, err);
     struct api_config api = {
-        .loop = d->loop, .control = d->control, .auth = d->auth, .store = d->store,
-        .clock = d->clock, .link = d->link, .images = d->images, .blobs = d->blobs,
-        .trees = d->trees, .data_dir = d->opt.data_dir, .version = BERTH_VERSION,
-        .domain = d->domain, .random = berthd_random,
+        .loop = d->loop,
+        .control = d->control,
+        .auth = d->auth,
+        .store = d->store,
+        .clock = d->clock,
+        .link = d->link,
+        .images = d->images,
+        .blobs = d->blobs,
+        .trees = d->trees,
+        .data_dir = d->opt.data_dir,
+        .version = BERTH_VERSION,
+        .domain = d->domain,
+        .random = berthd_random,
     };
     if (rc == 0)
         rc = api_new(&api, &d->api, err);
@@ -193,8 +204,8 @@ static void collect_code(struct berthd *d)
         mem_free(c);
         return;
     }
-    *c = (struct collecting){.d = d, .used = used,
-                             .before_ms = d->clock->wall_ms(d->clock->arg) - UNUSED_CODE_MS};
+    *c = (struct collecting){
+        .d = d, .used = used, .before_ms = d->clock->wall_ms(d->clock->arg) - UNUSED_CODE_MS};
     for (size_t i = 0; (w = control_next(d->control, &i));)
         if (w->spec->code && digest_parse(w->spec->code, &used[c->used_count]))
             c->used_count++;

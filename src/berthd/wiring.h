@@ -16,14 +16,14 @@
 
 struct berthd_options {
     const char *data_dir;
-    const char *engine;      /* "local" or "fake" */
+    const char *engine; /* "local" or "fake" */
 };
 
 struct berthd {
     struct berthd_options opt;
     struct ev_loop *loop;
     const struct os_clock *clock;
-    char domain[256];        /* of the console */
+    char domain[256]; /* of the console */
     struct store *store;
     struct auth *auth;
     struct control *control;

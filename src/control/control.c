@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/str.h"
 
-#define TICK_MOST_MS 1000
+#define TICK_MOST_MS     1000
 #define PASS_ARENA_BYTES (1ull << 30)
 
 int control_new(const struct control_config *cfg, struct control **ret, struct err *err)

@@ -49,9 +49,9 @@ struct control_config {
     uint64_t (*random)(void *arg); /* 64 random bits, for ids */
     void *random_arg;
     struct sched_policy policy;
-    uint64_t log_max_bytes;        /* per task */
-    uint64_t home_bytes;           /* size of a new home volume */
-    uint32_t finished_kept;        /* ended workloads kept in memory */
+    uint64_t log_max_bytes; /* per task */
+    uint64_t home_bytes;    /* size of a new home volume */
+    uint32_t finished_kept; /* ended workloads kept in memory */
 };
 
 int control_new(const struct control_config *cfg, struct control **ret, struct err *err);
@@ -76,9 +76,9 @@ typedef void control_done_fn(void *arg, int rc, uint64_t id, const struct err *e
 
 struct control_submit {
     const struct who *who;
-    const struct workload_spec *spec;   /* decoded, defaults filled; copied */
-    const struct js_doc *doc;           /* for positions in errors; may be NULL */
-    const char *idempotency_key;        /* NULL: none */
+    const struct workload_spec *spec; /* decoded, defaults filled; copied */
+    const struct js_doc *doc;         /* for positions in errors; may be NULL */
+    const char *idempotency_key;      /* NULL: none */
 };
 /* Validates, checks rights, makes the workload and answers through done (id) once it is durable. A
  * refusal answers through done at once. A known idempotency key answers the id it made before. */
@@ -118,7 +118,7 @@ void control_barrier(struct control *c, store_done_fn *fn, void *arg);
 /* ---- nodes ---- */
 struct control_node {
     const struct node *node;
-    uint32_t abilities;             /* of its site's engine */
+    uint32_t abilities; /* of its site's engine */
     bool connected, drained;
     int64_t cpu_used_milli;
     uint64_t memory_used_bytes, disk_used_bytes;

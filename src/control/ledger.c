@@ -74,9 +74,8 @@ static int check_task(struct control *c, const struct item *it, const struct tas
         return err_set(err, BERR_CONFLICT, "node %s has no room left", task->node);
     for (uint32_t g = 0; g < task->gpu_count; g++) {
         uint16_t index = task->gpus[g];
-        if (index >= n->node.gpu_count ||
-            n->use.gpu_used_milli[index] + share_milli(role) > 1000 || !n->node.gpus[index].healthy ||
-            n->node.gpus[index].quarantine[0])
+        if (index >= n->node.gpu_count || n->use.gpu_used_milli[index] + share_milli(role) > 1000 ||
+            !n->node.gpus[index].healthy || n->node.gpus[index].quarantine[0])
             return err_set(err, BERR_CONFLICT, "gpu %u of node %s is taken", index, task->node);
     }
     return 0;

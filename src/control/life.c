@@ -8,7 +8,7 @@
 #include "base/str.h"
 
 #define BACKOFF_FIRST_MS 1000
-#define BACKOFF_MOST_MS 60000
+#define BACKOFF_MOST_MS  60000
 
 /* Details of a state change for programs: {"from":…,"state":…,"attempt":…,"reason":…}. */
 static const char *state_data(const struct item *it, enum workload_state from, struct buf *out)

@@ -27,8 +27,8 @@ static void handle_stranger(struct site *s, const struct engine_event *ev, bool 
     struct err err = {0};
     char key[ATTEMPT_KEY_TEXT_SIZE];
     attempt_key_format(key, ev->key);
-    int rc = gone ? s->ops->forget(s->engine, ev->key, &err)
-                  : s->ops->stop(s->engine, ev->key, 0, &err);
+    int rc =
+        gone ? s->ops->forget(s->engine, ev->key, &err) : s->ops->stop(s->engine, ev->key, 0, &err);
     if (rc < 0)
         log_err(LOG_WARN, &err, "could not end an unknown attempt", "attempt", key, NULL);
     else if (!gone)

@@ -178,7 +178,9 @@ int order_start(struct control *c, struct item *it, struct site *s, struct err *
         .user_name = user->name,
         .image = image,
         .code_digest = it->w.spec->code,
-        .workdir = it->w.spec->workdir ? it->w.spec->workdir : it->w.spec->code ? "/code" : home,
+        .workdir = it->w.spec->workdir ? it->w.spec->workdir
+                   : it->w.spec->code  ? "/code"
+                                       : home,
         .log_max_bytes = c->cfg.log_max_bytes,
     };
     int rc = make_tasks(it, project->name, user->name, &arena, &order);

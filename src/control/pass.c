@@ -25,9 +25,9 @@ static bool model_matches(const char *asked, const char *model)
 {
     size_t len = strlen(asked);
     for (const char *at = model; *at; at++) {
-        bool starts = at == model || !((at[-1] >= 'a' && at[-1] <= 'z') ||
-                                       (at[-1] >= 'A' && at[-1] <= 'Z') ||
-                                       (at[-1] >= '0' && at[-1] <= '9'));
+        bool starts =
+            at == model || !((at[-1] >= 'a' && at[-1] <= 'z') || (at[-1] >= 'A' && at[-1] <= 'Z') ||
+                             (at[-1] >= '0' && at[-1] <= '9'));
         char end = at[len < strlen(at) ? len : strlen(at)];
         bool ends = !((end >= 'a' && end <= 'z') || (end >= 'A' && end <= 'Z') ||
                       (end >= '0' && end <= '9'));
@@ -67,8 +67,8 @@ static uint32_t level_number(const struct control *c, size_t upto, bool room, co
 
 static int take_gpus(struct snapshot *s, const struct node_entry *n, struct sched_node *out)
 {
-    struct sched_gpu *gpus = arena_array(s->a, n->node.gpu_count ? n->node.gpu_count : 1,
-                                         sizeof(*gpus));
+    struct sched_gpu *gpus =
+        arena_array(s->a, n->node.gpu_count ? n->node.gpu_count : 1, sizeof(*gpus));
     if (!gpus)
         return -BERR_NOMEM;
     for (uint32_t g = 0; g < n->node.gpu_count; g++) {
@@ -139,8 +139,7 @@ static const struct sched_shape *take_shape(struct snapshot *s, const struct ite
     if (plain)
         return it->shape;
     struct sched_shape *shape = arena_copy(s->a, it->shape, sizeof(*shape));
-    struct sched_role *roles =
-        arena_copy(s->a, it->shape->roles, spec->roles.len * sizeof(*roles));
+    struct sched_role *roles = arena_copy(s->a, it->shape->roles, spec->roles.len * sizeof(*roles));
     if (!shape || !roles)
         return NULL;
     for (size_t r = 0; r < spec->roles.len; r++) {

@@ -14,29 +14,29 @@
 #include "base/vec.h"
 #include "control/control.h"
 
-#define CONTROL_SITES_MAX 16
+#define CONTROL_SITES_MAX   16
 #define CONTROL_EVENTS_KEPT 4096
-#define CONTROL_RECENT_MS (24 * 3600 * 1000ll) /* ended later than this: loaded at start */
-#define CONTROL_RETRY_MS 1000 /* orders that an engine could not take are repeated so often */
+#define CONTROL_RECENT_MS   (24 * 3600 * 1000ll) /* ended later than this: loaded at start */
+#define CONTROL_RETRY_MS    1000 /* orders that an engine could not take are repeated so often */
 
 struct item {
-    struct workload w;             /* first: a struct workload * of control is a struct item * */
-    struct item *prev, *next;      /* in live or ended */
+    struct workload w;        /* first: a struct workload * of control is a struct item * */
+    struct item *prev, *next; /* in live or ended */
     struct image_id image_id;
     const struct sched_shape *shape; /* in w.arena */
-    int64_t mono_since_ms;         /* when the state began, on the monotonic clock */
-    int64_t mono_started_ms;       /* when it began to run; 0: not yet */
-    int64_t mono_progress_ms;      /* last sign of progress while preparing */
-    int64_t kill_at_ms;            /* monotonic: grace of a stop runs out; 0: none */
-    int64_t grace_ms;              /* of the stop in force */
-    int64_t armed_ms;              /* the earliest hint in control.timers; 0: none */
-    bool start_sent;               /* order accepted by the engine since it was last (re)listed */
-    bool start_seen;               /* the engine has shown that it knows the attempt */
+    int64_t mono_since_ms;           /* when the state began, on the monotonic clock */
+    int64_t mono_started_ms;         /* when it began to run; 0: not yet */
+    int64_t mono_progress_ms;        /* last sign of progress while preparing */
+    int64_t kill_at_ms;              /* monotonic: grace of a stop runs out; 0: none */
+    int64_t grace_ms;                /* of the stop in force */
+    int64_t armed_ms;                /* the earliest hint in control.timers; 0: none */
+    bool start_sent;                 /* order accepted by the engine since it was last (re)listed */
+    bool start_seen;                 /* the engine has shown that it knows the attempt */
     bool stop_sent;
-    bool forgotten;                /* the engine was told to drop the ended attempt */
-    bool listed;                   /* mark of the list being received */
-    bool ending;                   /* control itself stops the tasks that are left */
-    uint64_t committed_version;    /* what the store has */
+    bool forgotten;             /* the engine was told to drop the ended attempt */
+    bool listed;                /* mark of the list being received */
+    bool ending;                /* control itself stops the tasks that are left */
+    uint64_t committed_version; /* what the store has */
 };
 
 /* What of a node is given out. */
@@ -80,29 +80,29 @@ struct kept_event {
 
 struct control {
     struct control_config cfg;
-    struct map items;              /* id -> struct item */
+    struct map items; /* id -> struct item */
     struct item *live_head, *live_tail, *ended_head, *ended_tail;
     size_t live_count, ended_count;
-    struct map volumes;            /* id -> struct volume_row */
-    struct map homes;              /* user id -> struct volume_row, the same rows */
-    struct map settings;           /* name -> char * */
-    struct map idempotency;        /* "user/key" -> struct idempotency_row */
-    struct map projects;           /* id -> struct project (auth holds rights, control networks) */
+    struct map volumes;     /* id -> struct volume_row */
+    struct map homes;       /* user id -> struct volume_row, the same rows */
+    struct map settings;    /* name -> char * */
+    struct map idempotency; /* "user/key" -> struct idempotency_row */
+    struct map projects;    /* id -> struct project (auth holds rights, control networks) */
     struct site sites[CONTROL_SITES_MAX];
     size_t site_count;
     VEC(struct node_entry *) nodes;
-    struct heap timers;            /* of struct timer_entry */
+    struct heap timers;                            /* of struct timer_entry */
     struct kept_event events[CONTROL_EVENTS_KEPT]; /* ring by seq */
-    uint64_t event_seq;            /* last given */
-    uint64_t event_durable;        /* last committed */
+    uint64_t event_seq;                            /* last given */
+    uint64_t event_durable;                        /* last committed */
     uint64_t fence;
     uint64_t commits_pending;
     VEC(struct watcher) watchers;
     struct control_counts counts;
     bool pass_wanted;
-    int64_t pass_wake_ms;          /* wall: the plan asked to be called again; 0: no */
-    int64_t pass_rest_ms;          /* monotonic: no pass before */
-    int64_t orders_retry_ms;       /* monotonic; 0: none waiting */
+    int64_t pass_wake_ms;    /* wall: the plan asked to be called again; 0: no */
+    int64_t pass_rest_ms;    /* monotonic: no pass before */
+    int64_t orders_retry_ms; /* monotonic; 0: none waiting */
     struct arena pass_arena;
 };
 
@@ -119,7 +119,7 @@ static inline int64_t control_mono(const struct control *c)
 /* ---- items (items.c) ---- */
 struct item *item_new(struct control *c, struct workload_id id); /* in live; NULL: no memory */
 void item_remove(struct control *c, struct item *it);            /* frees */
-void item_retire(struct control *c, struct item *it);            /* live -> ended, drops the oldest */
+void item_retire(struct control *c, struct item *it); /* live -> ended, drops the oldest */
 struct item *item_find(const struct control *c, struct workload_id id);
 struct attempt *item_new_attempt(struct item *it, uint32_t task_count);
 int item_make_shape(struct control *c, struct item *it, struct err *err);
@@ -142,7 +142,7 @@ void txn_event_about(struct txn *t, const char *type, const char *kind, uint64_t
                      uint64_t project, struct user_id actor, const char *fmt, ...)
     PRINTF_LIKE(7, 8);
 void txn_event_copy(struct txn *t, const struct event *event); /* seq and time are given here */
-void txn_cancel(struct txn *t); /* nothing was changed after all */
+void txn_cancel(struct txn *t);                                /* nothing was changed after all */
 /* After the commit: done(arg, rc, id), then sync of the touched items. done may be NULL. */
 void txn_commit(struct txn *t, control_done_fn *done, void *arg, uint64_t id);
 
@@ -167,7 +167,8 @@ int order_start(struct control *c, struct item *it, struct site *s, struct err *
 
 /* ---- the rest ---- */
 const char *idempotency_name(char dst[192], struct user_id user, const char *key);
-void observe_event(void *arg, const struct engine_event *ev); /* engine listener; arg: struct site */
+void observe_event(void *arg,
+                   const struct engine_event *ev); /* engine listener; arg: struct site */
 void pass_run(struct control *c);
 int pass_snapshot(struct control *c, struct arena *a, const struct item *extra,
                   struct sched_input *ret, struct item ***ret_waiting, struct item ***ret_running,

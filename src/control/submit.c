@@ -51,8 +51,7 @@ static int check_possible(const struct control *c, const struct control_submit *
         } else if (role->memory_bytes > memory) {
             snprintf(field, sizeof(field), "roles.%s.memory", name);
             err_set(err, BERR_INVALID, "a task asks for %s of memory, the largest node has %s",
-                    units_format_bytes(asked, role->memory_bytes),
-                    units_human_bytes(has, memory));
+                    units_format_bytes(asked, role->memory_bytes), units_human_bytes(has, memory));
         } else if (whole > (int64_t)gpus) {
             snprintf(field, sizeof(field), "roles.%s.gpu", name);
             err_set(err, BERR_INVALID, "a task asks for %lld GPUs, the largest node has %u",
@@ -362,9 +361,9 @@ void control_suspend(struct control *c, struct workload_id id, bool suspend, str
     if (!it)
         rc = err_set(&err, BERR_NOT_FOUND, "there is no such workload");
     else if (it->w.state != needs || !s)
-        rc = err_set(&err, BERR_CONFLICT, "%s is %s, and only %s ones can be %s",
-                     it->w.spec->name, workload_state_names[it->w.state],
-                     workload_state_names[needs], suspend ? "suspended" : "resumed");
+        rc = err_set(&err, BERR_CONFLICT, "%s is %s, and only %s ones can be %s", it->w.spec->name,
+                     workload_state_names[it->w.state], workload_state_names[needs],
+                     suspend ? "suspended" : "resumed");
     else if (!(s->ops->abilities & ENGINE_CAN_SUSPEND))
         rc = engine_unsupported(s->ops->name, ENGINE_BIT_SUSPEND, &err);
     else if (!(t = txn_begin(c)))

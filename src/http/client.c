@@ -450,7 +450,8 @@ struct http_call *http_client_call(struct http_client *c, const struct http_call
              req->to.unix_path ? req->to.unix_path : req->to.host, req->to.port);
     buf_init(&call->head, 2u << 20);
     put_request_head(call, req);
-    if ((call->answer_ms && !call->timer) || (!call->host && !call->unix_path) || buf_is_failed(&call->head)) {
+    if ((call->answer_ms && !call->timer) || (!call->host && !call->unix_path) ||
+        buf_is_failed(&call->head)) {
         call_free(call);
         err_set(err, BERR_NOMEM, "out of memory");
         return NULL;

@@ -24,9 +24,9 @@
 static int mke2fs(const struct work *w, const char *path, bool is_volume, struct err *err)
 {
     /* A task's disk is copied for each task: nothing of what only growing and mending need. */
-    const char *features =
-        is_volume ? "has_journal,^huge_file,uninit_bg"
-                  : "^has_journal,^huge_file,uninit_bg,^resize_inode,sparse_super2";
+    const char *features = is_volume
+                               ? "has_journal,^huge_file,uninit_bg"
+                               : "^has_journal,^huge_file,uninit_bg,^resize_inode,sparse_super2";
     char extended[160];
     snprintf(extended, sizeof(extended),
              "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=%u:%u%s",

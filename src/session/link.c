@@ -12,7 +12,7 @@
 #include "session/notebook.h"
 #include "wire/gateway.h"
 
-#define PEERS_MAX 16
+#define PEERS_MAX        16
 #define LINE_ARENA_BYTES (1u << 20)
 
 struct peer {
@@ -31,8 +31,8 @@ struct link_server {
     struct ev_loop *loop;
     struct ev_listener *listener;
     struct peer *peers[PEERS_MAX];
-    struct map routes;       /* workload id -> its target, while it has one */
-    struct map activity;     /* workload id -> struct activity */
+    struct map routes;   /* workload id -> its target, while it has one */
+    struct map activity; /* workload id -> struct activity */
 };
 
 static void peer_close(struct peer *p)
@@ -70,9 +70,11 @@ static bool fill_route(const struct workload *w, char target[64], char inject[96
     if (!notebook_target(w, target))
         return false;
     snprintf(inject, 96, "Authorization: token %s", w->secret);
-    *m = (struct gw_message){
-        .kind = GW_ROUTE, .route = w->id.v, .target = target, .inject = inject,
-        .title = w->spec->name};
+    *m = (struct gw_message){.kind = GW_ROUTE,
+                             .route = w->id.v,
+                             .target = target,
+                             .inject = inject,
+                             .title = w->spec->name};
     return true;
 }
 
@@ -129,8 +131,8 @@ static int judge(struct link_server *l, const struct gw_message *ask, struct who
         return rc;
     if (!w)
         return err_set(err, BERR_NOT_FOUND, "there is no such notebook");
-    struct auth_target target = {.kind = AUTH_KIND_WORKLOAD, .project = w->project,
-                                 .owner = w->owner, .id = w->id.v};
+    struct auth_target target = {
+        .kind = AUTH_KIND_WORKLOAD, .project = w->project, .owner = w->owner, .id = w->id.v};
     return auth_check(l->cfg.auth, who, AUTH_OPEN, &target, err);
 }
 

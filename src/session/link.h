@@ -15,8 +15,8 @@ struct link_config {
     struct control *control;
     struct auth *auth;
     const struct os_clock *clock;
-    const char *socket;       /* path of the control socket */
-    int64_t verdict_ms;       /* how long a gateway may keep a verdict; 0: LIMIT_VERDICT_MS */
+    const char *socket; /* path of the control socket */
+    int64_t verdict_ms; /* how long a gateway may keep a verdict; 0: LIMIT_VERDICT_MS */
 };
 
 int link_new(struct ev_loop *loop, const struct link_config *cfg, struct link_server **ret,

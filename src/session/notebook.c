@@ -7,8 +7,8 @@
 
 /* Falls back to the other app where the image lacks the first: better a plain notebook than none.
  * The flags are common to Notebook 6, Notebook 7 and JupyterLab. */
-#define JUPYTER(first, second)                                                                     \
-    "app=" first "; command -v jupyter-" first " >/dev/null 2>&1 || app=" second                   \
+#define JUPYTER(first, second)                                                   \
+    "app=" first "; command -v jupyter-" first " >/dev/null 2>&1 || app=" second \
     "; exec jupyter \"$app\" --ip=0.0.0.0 --port=8888 --no-browser --notebook-dir=\"$HOME\""
 
 static const char *const app_commands[] = {
@@ -19,8 +19,8 @@ static const char *const app_commands[] = {
 int notebook_prepare(struct workload *w, struct workload_spec *spec, struct arena *arena,
                      uint64_t (*random)(void *arg), void *random_arg, struct err *err)
 {
-    snprintf(w->secret, sizeof(w->secret), "%016llx%016llx",
-             (unsigned long long)random(random_arg), (unsigned long long)random(random_arg));
+    snprintf(w->secret, sizeof(w->secret), "%016llx%016llx", (unsigned long long)random(random_arg),
+             (unsigned long long)random(random_arg));
     if (spec->command.len)
         return 0;
     const char **args = arena_array(arena, 3, sizeof(*args));

@@ -11,10 +11,15 @@ const char *const gw_message_names[] = {
         NULL,
 };
 
-#define FIELD(member, kind_of) .name = #member, .type = (kind_of), .offset = offsetof(struct gw_message, member), .flags = JS_OMIT_EMPTY
+#define FIELD(member, kind_of)                                                         \
+    .name = #member, .type = (kind_of), .offset = offsetof(struct gw_message, member), \
+    .flags = JS_OMIT_EMPTY
 static const struct js_field gw_fields[] = {
-    {.name = "t", .type = JS_ENUM, .offset = offsetof(struct gw_message, kind),
-     .flags = JS_REQUIRED, .names = gw_message_names},
+    {.name = "t",
+     .type = JS_ENUM,
+     .offset = offsetof(struct gw_message, kind),
+     .flags = JS_REQUIRED,
+     .names = gw_message_names},
     {FIELD(version, JS_I64)},
     {FIELD(route, JS_ID)},
     {FIELD(target, JS_STR), .max = 128},

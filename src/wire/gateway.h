@@ -17,16 +17,16 @@
 
 #include "js/js.h"
 
-#define GW_MESSAGE_LIST(X)                                                                         \
-    X(HELLO, "hello")           /* g->b: version */                                                \
-    X(FULL, "full")             /* b->g: a full list of routes begins */                           \
-    X(FULL_END, "full-end")                                                                        \
-    X(ROUTE, "route")           /* b->g: route, target, inject, title */                           \
-    X(ROUTE_GONE, "route-gone") /* b->g: route */                                                  \
-    X(ASK, "ask")               /* g->b: question, digest, route */                                \
-    X(VERDICT, "verdict")       /* b->g: question, allow, until_ms, user; code and text when not */ \
-    X(REVOKE, "revoke")         /* b->g: digest; empty: every verdict */                           \
-    X(ACTIVITY, "activity")     /* g->b: route, time_ms, open */
+#define GW_MESSAGE_LIST(X)                                                                      \
+    X(HELLO, "hello") /* g->b: version */                                                       \
+    X(FULL, "full")   /* b->g: a full list of routes begins */                                  \
+    X(FULL_END, "full-end")                                                                     \
+    X(ROUTE, "route")           /* b->g: route, target, inject, title */                        \
+    X(ROUTE_GONE, "route-gone") /* b->g: route */                                               \
+    X(ASK, "ask")               /* g->b: question, digest, route */                             \
+    X(VERDICT, "verdict")   /* b->g: question, allow, until_ms, user; code and text when not */ \
+    X(REVOKE, "revoke")     /* b->g: digest; empty: every verdict */                            \
+    X(ACTIVITY, "activity") /* g->b: route, time_ms, open */
 enum gw_message_kind {
 #define X(sym, name) GW_##sym,
     GW_MESSAGE_LIST(X)
@@ -34,24 +34,24 @@ enum gw_message_kind {
 };
 extern const char *const gw_message_names[];
 
-#define GW_VERSION 1
+#define GW_VERSION  1
 #define GW_LINE_MAX 16384
 
 struct gw_message {
-    int kind;               /* enum gw_message_kind */
+    int kind; /* enum gw_message_kind */
     int64_t version;
-    uint64_t route;         /* workload id */
-    const char *target;     /* "10.1.0.5:8888" */
-    const char *inject;     /* a header line the gateway adds: "Authorization: token …" */
-    const char *title;      /* shown when it does not answer */
+    uint64_t route;     /* workload id */
+    const char *target; /* "10.1.0.5:8888" */
+    const char *inject; /* a header line the gateway adds: "Authorization: token …" */
+    const char *title;  /* shown when it does not answer */
     uint64_t question;
-    const char *digest;     /* 64 hex digits, SHA-256 of the token's text */
+    const char *digest; /* 64 hex digits, SHA-256 of the token's text */
     bool allow;
-    int64_t until_ms;       /* wall time until which the verdict may be kept */
+    int64_t until_ms; /* wall time until which the verdict may be kept */
     const char *user;
     const char *code, *text; /* a refusal: berr name and words */
-    int64_t time_ms;        /* of the last byte */
-    int64_t open;           /* open streams */
+    int64_t time_ms;         /* of the last byte */
+    int64_t open;            /* open streams */
 };
 
 /* Appends one line. */

@@ -97,8 +97,7 @@ static void test_time_limit(void **state)
 static void test_stop_with_grace(void **state)
 {
     struct world *w = *state;
-    uint64_t id =
-        world_submit(w, JOB("env: {FAKE_RUN_MS: forever, FAKE_IGNORE_TERM: '1'}\n"));
+    uint64_t id = world_submit(w, JOB("env: {FAKE_RUN_MS: forever, FAKE_IGNORE_TERM: '1'}\n"));
     world_run(w, 2000);
     world_stop(w, id, 3000);
     assert_int_equal(w->last_rc, 0);
@@ -114,9 +113,9 @@ static void test_stop_with_grace(void **state)
 static void test_stop_while_queued(void **state)
 {
     struct world *w = *state;
-    uint64_t big = world_submit(
-        w, JOB("roles: {a: {cpu: 8, memory: 1G, gpu: 2}, b: {cpu: 8, memory: 1G}}\n"
-               "env: {FAKE_RUN_MS: forever}\n"));
+    uint64_t big =
+        world_submit(w, JOB("roles: {a: {cpu: 8, memory: 1G, gpu: 2}, b: {cpu: 8, memory: 1G}}\n"
+                            "env: {FAKE_RUN_MS: forever}\n"));
     world_run(w, 1000);
     world_expect(w, big, STATE_RUNNING, END_NONE);
     uint64_t waits = world_submit(w, JOB(""));
@@ -192,17 +191,23 @@ static void test_refusals_say_where(void **state)
 static void random_job(struct world *w)
 {
     static const char *const scripts[] = {
-        "", "env: {FAKE_EXIT: '1'}\n", "env: {FAKE_SIGNAL: '9'}\n", "env: {FAKE_OOM: '1'}\n",
-        "env: {FAKE_RUN_MS: '30000'}\n", "env: {FAKE_RUN_MS: '100'}\n",
-        "env: {FAKE_IMAGE_ERROR: 'no such layer'}\n", "env: {FAKE_ENGINE_ERROR_1: 'broken pipe'}\n",
-        "env: {FAKE_HANG_1: start}\n", "time_limit: 3s\nenv: {FAKE_RUN_MS: forever}\n",
+        "",
+        "env: {FAKE_EXIT: '1'}\n",
+        "env: {FAKE_SIGNAL: '9'}\n",
+        "env: {FAKE_OOM: '1'}\n",
+        "env: {FAKE_RUN_MS: '30000'}\n",
+        "env: {FAKE_RUN_MS: '100'}\n",
+        "env: {FAKE_IMAGE_ERROR: 'no such layer'}\n",
+        "env: {FAKE_ENGINE_ERROR_1: 'broken pipe'}\n",
+        "env: {FAKE_HANG_1: start}\n",
+        "time_limit: 3s\nenv: {FAKE_RUN_MS: forever}\n",
         "env: {FAKE_IGNORE_TERM: '1', FAKE_RUN_MS: '9000'}\ngrace: 2s\n",
     };
     char yaml[512];
     int replicas = 1 + (int)rnd_below(&w->rnd, 3);
     snprintf(yaml, sizeof(yaml),
-             JOB("roles: {worker: {replicas: %d, cpu: %d, memory: %dG, gpu: %d}}\n") "%s",
-             replicas, 1 + (int)rnd_below(&w->rnd, 8 / (uint64_t)replicas), 1 + (int)rnd_below(&w->rnd, 8),
+             JOB("roles: {worker: {replicas: %d, cpu: %d, memory: %dG, gpu: %d}}\n") "%s", replicas,
+             1 + (int)rnd_below(&w->rnd, 8 / (uint64_t)replicas), 1 + (int)rnd_below(&w->rnd, 8),
              replicas < 3 && rnd_below(&w->rnd, 6) == 0,
              scripts[rnd_below(&w->rnd, ARRAY_LEN(scripts))]);
     world_submit(w, yaml);
@@ -301,12 +306,18 @@ int main(void)
     log_open(STDERR_FILENO, "sim", getenv("BERTH_SIM_TRACE") ? LOG_DEBUG : LOG_ERROR, true);
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(test_succeeds),          CASE(test_exit_code),
-        CASE(test_retry_on_exit),     CASE(test_signal_oom_told_apart),
-        CASE(test_time_limit),        CASE(test_stop_with_grace),
-        CASE(test_stop_while_queued), CASE(test_parameter_servers_end),
-        CASE(test_node_death_restarts), CASE(test_restart_keeps_running),
-        CASE(test_refusals_say_where), cmocka_unit_test(test_random_histories),
+        CASE(test_succeeds),
+        CASE(test_exit_code),
+        CASE(test_retry_on_exit),
+        CASE(test_signal_oom_told_apart),
+        CASE(test_time_limit),
+        CASE(test_stop_with_grace),
+        CASE(test_stop_while_queued),
+        CASE(test_parameter_servers_end),
+        CASE(test_node_death_restarts),
+        CASE(test_restart_keeps_running),
+        CASE(test_refusals_say_where),
+        cmocka_unit_test(test_random_histories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
