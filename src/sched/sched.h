@@ -200,15 +200,22 @@ struct sched_action {
     const char *why; /* PREEMPT, SUSPEND, SHRINK: in words */
 };
 
-/* The dominant reason of a wait. X(symbol, stable name) */
-#define SCHED_HOLD_LIST(X)                                                                   \
-    X(RESOURCES, "resources")   /* would fit, but others use it */                           \
-    X(IMPOSSIBLE, "impossible") /* no node or set of nodes could ever hold it */             \
-    X(QUEUE_LIMIT, "queue-limit")                                                            \
-    X(QUEUE_SHARE, "queue-share")                                                            \
-    X(USER_LIMIT, "user-limit")                                                              \
-    X(TOPOLOGY, "topology") X(RESERVED, "reserved") X(ORDER, "order") X(BACKOFF, "back-off") \
-        X(NODES_AWAY, "nodes-away") /* fits only nodes that are drained or not ready */
+/* The dominant reason of a wait. X(symbol, stable name)
+ *   resources     would fit, but others use it
+ *   impossible    no node or set of nodes could ever hold it
+ *   nodes-away    fits only nodes that are drained or not ready
+ */
+#define SCHED_HOLD_LIST(X)        \
+    X(RESOURCES, "resources")     \
+    X(IMPOSSIBLE, "impossible")   \
+    X(QUEUE_LIMIT, "queue-limit") \
+    X(QUEUE_SHARE, "queue-share") \
+    X(USER_LIMIT, "user-limit")   \
+    X(TOPOLOGY, "topology")       \
+    X(RESERVED, "reserved")       \
+    X(ORDER, "order")             \
+    X(BACKOFF, "back-off")        \
+    X(NODES_AWAY, "nodes-away")
 enum sched_hold_code {
 #define X(sym, name) SCHED_HOLD_##sym,
     SCHED_HOLD_LIST(X)
