@@ -5,6 +5,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdio.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -63,7 +64,9 @@ int cli_fingerprint(const struct url_base *base, char ret[CLI_FINGERPRINT_SIZE],
     int rc = ssl ? 0 : err_set(err, BERR_NOMEM, "out of memory");
     if (rc == 0) {
         SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
-        SSL_set_tlsext_host_name(ssl, base->host);
+        /* SSL_set_tlsext_host_name, but for its cast that drops a const */
+        SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                 (void *)(uintptr_t)base->host);
         SSL_set_fd(ssl, fd);
         rc = SSL_connect(ssl) == 1 ? read_digest(ssl, ret, err)
                                    : err_set(err, BERR_PROTOCOL, "%s speaks no TLS", base->host);

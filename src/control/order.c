@@ -30,6 +30,8 @@ static void env_put(struct env_list *env, const char *key, const char *value)
     env->items[env->len++] = (struct js_pair){.key = key, .value = value};
 }
 
+static void env_putf(struct env_list *env, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
 static void env_putf(struct env_list *env, const char *key, const char *fmt, ...)
 {
     va_list ap;

@@ -81,6 +81,9 @@ void txn_event_copy(struct txn *t, const struct event *event)
 }
 
 static void txn_event_v(struct txn *t, const struct event *base, const char *fmt, va_list ap)
+    PRINTF_LIKE(3, 0);
+
+static void txn_event_v(struct txn *t, const struct event *base, const char *fmt, va_list ap)
 {
     char text[LIMIT_TEXT];
     vsnprintf(text, sizeof(text), fmt, ap);

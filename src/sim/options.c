@@ -24,7 +24,7 @@ static int set_option(struct sim_option *options, const char *name, const char *
 
 int sim_options(struct sim_option *options, int argc, char **argv, struct err *err)
 {
-    for (int i = 0; i < argc; i++) {
+    for (int i = 0; i < argc; i += 2) {
         bool is_short_o = str_is_equal(argv[i], "-o");
         if (!is_short_o && !str_has_prefix(argv[i], "--"))
             return err_set(err, BERR_INVALID, "expected an option, found \"%s\"", argv[i]);
@@ -33,7 +33,6 @@ int sim_options(struct sim_option *options, int argc, char **argv, struct err *e
         int rc = set_option(options, is_short_o ? "output" : argv[i] + 2, argv[i + 1], err);
         if (rc != 0)
             return rc;
-        i++;
     }
     for (; options->name != NULL; options++) {
         if (options->value == NULL) {

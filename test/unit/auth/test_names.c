@@ -13,8 +13,7 @@ static void names_of_users(void **state)
                                       "Ada",
                                       "a_b",
                                       "a.b",
-                                      "\xc3\xa4"
-                                      "da",
+                                      "d\xc3\xa4",
                                       "a b",
                                       "../x",
                                       "abcdefghijklmnopqrstuvwxyz0123456",

@@ -38,8 +38,8 @@ static void test_accepted(void **state)
         "kind: notebook\n",
         "framework: pytorch\n",
         "roles: {a: {command: [x]}, b: {command: [y]}}\n",
-        "command: [a]\nretry: {on: [node, preempted, image, engine, start, failed, oom, "
-        "\"exit:75\", \"signal:9\"]}\n",
+        "command: [a]\nretry: {on: [node, preempted, image, engine, start, failed, oom]}\n",
+        "command: [a]\nretry: {on: [\"exit:75\", \"signal:9\"]}\n",
         "command: [a]\nworkdir: /\n",
         "command: [a]\nvolumes: [home, \"a:/x\", \"a:/y:ro\", \"b:/z:rw\"]\n",
     };
