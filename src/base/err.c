@@ -114,7 +114,7 @@ int err_wrap(struct err *err, int rc, const char *fmt, ...)
 int err_at(struct err *err, const char *field, int line, int col)
 {
     if (err == NULL)
-        return 0;
+        return -(int)BERR_INVALID;
     str_copy(err->field, sizeof(err->field), field == NULL ? "" : field);
     make_one_line(err->field);
     err->line = line;
@@ -125,7 +125,7 @@ int err_at(struct err *err, const char *field, int line, int col)
 int err_hint(struct err *err, const char *fmt, ...)
 {
     if (err == NULL)
-        return 0;
+        return -(int)BERR_INVALID;
     char hint[ERR_TEXT_MAX];
     va_list ap;
     va_start(ap, fmt);

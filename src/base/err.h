@@ -74,7 +74,8 @@ int err_errno(struct err *err, int errnum, const char *fmt, ...) PRINTF_LIKE(3, 
  * passes the failure on. With a NULL err returns `rc` unchanged. */
 int err_wrap(struct err *err, int rc, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* Says where in the input, and what to do. Both leave code and text alone; return -err->code. */
+/* Says where in the input, and what to do. Both leave code and text alone; return -err->code,
+ * and with a NULL err a failure all the same. */
 int err_at(struct err *err, const char *field, int line, int col);
 int err_hint(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
