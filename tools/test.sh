@@ -5,7 +5,7 @@
 #   native       unit, conformance, simulation and replayed fuzz corpora, from build/
 #   asan, tsan   unit and conformance tests in a sanitizer build
 #   tools        the checker's own tests
-#   integration, e2e   pytest, real daemons and real parts
+#   integration, integration-FOLDER, e2e   pytest, real daemons and real parts
 # Fails when a test failed, when nothing ran, and with CI=true when a test was skipped that
 # test/skips-not-allowed.txt lists. Results of each level lie in build/test/.
 set -euo pipefail
@@ -51,7 +51,8 @@ run_level() {
   asan) tools/build.sh asan && run_meson asan build-asan --suite unit --suite conform --timeout-multiplier 4 ;;
   tsan) tools/build.sh tsan && run_meson tsan build-tsan --suite unit --suite conform --timeout-multiplier 4 ;;
   tools) run_pytest tools tools ;;
-  integration | e2e) if [ -d "test/$level" ]; then run_pytest "$level" "test/$level"; fi ;;
+  integration-*) run_pytest "$level" "test/integration/${level#integration-}" ;;
+  e2e) run_pytest e2e test/e2e ;;
   *)
     echo "test: no level '$level'; see the first lines of tools/test.sh" >&2
     return 2
@@ -61,6 +62,16 @@ run_level() {
 
 levels=("$@")
 [ ${#levels[@]} -gt 0 ] || levels=(tools native asan integration e2e)
+# Each folder of integration tests runs by itself: its conftest.py is its own.
+all=()
+for level in "${levels[@]}"; do
+  if [ "$level" = integration ]; then
+    for folder in test/integration/*/; do all+=("integration-$(basename "$folder")"); done
+  else
+    all+=("$level")
+  fi
+done
+levels=("${all[@]}")
 mkdir -p build
 rm -rf "$RESULTS"
 mkdir -p "$RESULTS"

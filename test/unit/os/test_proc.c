@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "testlib.h"
 #include "base/buf.h"
+#include "base/str.h"
 #include "os/pidfd.h"
 #include "os/proc.h"
 
@@ -136,8 +137,11 @@ static void surroundings(void **state)
         .env = (const char *const[]){"A=b c", NULL},
         .dir = "/usr"};
     assert_int_equal(os_run(&s, NULL, 0, &out, NULL, 20000, &e, &err), 0);
-    assert_string_equal(buf_str(&out), "/usr\n[b c][]\nSigBlk:\t0000000000000000\n"
-                                       "SigIgn:\t0000000000000000\n");
+    assert_true(
+        str_has_prefix(buf_str(&out), "/usr\n[b c][]\nSigBlk:\t0000000000000000\nSigIgn:\t"));
+    /* Signals 32 and up are the C library's own: what the test was started with stays. */
+    const char *ignored = strstr(buf_str(&out), "SigIgn:\t") + strlen("SigIgn:\t");
+    assert_int_equal(strtoull(ignored, NULL, 16) & 0x7fffffff, 0);
     signal(SIGPIPE, SIG_DFL);
 }
 
