@@ -7,12 +7,12 @@
 #   tools        the checker's own tests
 #   integration, integration-FOLDER, e2e   pytest, real daemons and real parts
 # Fails when a test failed, when nothing ran, and with CI=true when a test was skipped that
-# test/skips-not-allowed.txt lists. Results of each level lie in build/test/.
+# test/skips-not-allowed.txt lists. Results of each level lie in build/results/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 PYTHON=/usr/bin/python3
-RESULTS=build/test
+RESULTS=build/results
 export BERTH_BUILD="$PWD/build"
 export PYTHONDONTWRITEBYTECODE=1
 # A leak is a failure; so is everything that UBSan sees.
