@@ -58,7 +58,7 @@ ID=$(as_user notebook ls -o json | /usr/bin/python3 -c 'import json,sys
 for n in json.load(sys.stdin)["items"]:
     if n["state"] == "RUNNING": print(n["id"]); break')
 if [ -z "$ID" ]; then
-    ID=$(as_user notebook start --image "$IMAGE" --wait -o json | json id)
+    ID=$(as_user notebook start --image "$IMAGE" -o json | json id)
 fi
 NOTEBOOK="https://$ID.localhost:${LISTEN##*:}"
 TOKEN=$(as_user token create demo --lifetime 10m -o json | json token)
@@ -66,9 +66,9 @@ visit() { # prints the status of the notebook's own answer; the token goes in by
     printf 'header = "Authorization: Bearer %s"\n' "$TOKEN" |
         curl --silent --cacert "$CA" --config - --output /dev/null --write-out '%{http_code}' "$NOTEBOOK/api/status"
 }
-for _ in $(seq 120); do # Jupyter itself takes some seconds to start
+for _ in $(seq 120); do # the container, then Jupyter itself
     with=$(visit)
-    [ "$with" = 502 ] || break
+    [ "$with" != 200 ] || break
     sleep 0.5
 done
 without=$(curl --silent --cacert "$CA" --output /dev/null --write-out '%{http_code}' "$NOTEBOOK/api/status")
