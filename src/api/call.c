@@ -2,6 +2,7 @@
  * call: small answers and questions shared by the resources.
  */
 #include "api/call.h"
+#include <stdio.h>
 #include <string.h>
 #include "base/log.h"
 #include "base/str.h"
@@ -71,6 +72,21 @@ void api_fail(struct api_call *call, const struct err *err)
         log_err(LOG_WARN, err, "request failed", "request", call->req->id, "path",
                 call->req->target.path, NULL);
     http_reply_err(call->req, err);
+}
+
+bool api_is_plain(const struct api_call *call)
+{
+    return str_is_equal(http_head_get(call->req->head, "x-forwarded-proto"), "http");
+}
+
+void api_set_cookie(struct api_call *call, const char *name, const char *text, int64_t lifetime_ms)
+{
+    char cookie[256];
+    bool plain = api_is_plain(call);
+    snprintf(cookie, sizeof(cookie), "%s%s=%s; Path=/; HttpOnly; SameSite=Lax%s; Max-Age=%lld",
+             plain ? "" : "__Host-", name, text, plain ? "" : "; Secure",
+             (long long)(lifetime_ms / 1000));
+    http_reply_header(call->req, "Set-Cookie", cookie);
 }
 
 void api_done_empty(void *arg, int rc, uint64_t id, const struct err *err)

@@ -49,6 +49,12 @@ void api_reply_json(struct api_call *call, int status, struct buf *out); /* free
 void api_reply_empty(struct api_call *call, int status);
 void api_fail(struct api_call *call, const struct err *err);
 
+/* The page is spoken to without TLS, on loopback (the gateway says so). */
+bool api_is_plain(const struct api_call *call);
+/* Sets a cookie of the asking origin alone: with TLS it is Secure and its name begins with __Host-
+ * (RFC 6265bis). lifetime_ms 0 removes it. */
+void api_set_cookie(struct api_call *call, const char *name, const char *text, int64_t lifetime_ms);
+
 /* control_done_fn: answers 204, or the error. arg is the api_call. */
 void api_done_empty(void *arg, int rc, uint64_t id, const struct err *err);
 

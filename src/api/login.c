@@ -67,21 +67,6 @@ struct issue {
     char text[AUTH_TOKEN_TEXT_SIZE];
 };
 
-static bool is_plain(const struct api_call *call)
-{
-    return str_is_equal(http_head_get(call->req->head, "x-forwarded-proto"), "http");
-}
-
-static void set_cookie(struct api_call *call, const char *text, int64_t lifetime_ms)
-{
-    char cookie[256];
-    bool plain = is_plain(call);
-    snprintf(cookie, sizeof(cookie), "%s=%s; Path=/; HttpOnly; SameSite=Lax%s; Max-Age=%lld",
-             plain ? "berth" : "__Host-berth", text, plain ? "" : "; Secure",
-             (long long)(lifetime_ms / 1000));
-    http_reply_header(call->req, "Set-Cookie", cookie);
-}
-
 static void issued(void *arg, int rc, uint64_t id, const struct err *err)
 {
     struct issue *issue = arg;
@@ -97,7 +82,7 @@ static void issued(void *arg, int rc, uint64_t id, const struct err *err)
     js_w_object(&w, NULL);
     js_w_id(&w, "id", issue->token.id.v);
     if (issue->token.session)
-        set_cookie(call, issue->text, SESSION_MS);
+        api_set_cookie(call, "berth", issue->text, SESSION_MS);
     else
         js_w_str(&w, "token", issue->text);
     js_w_str(&w, "label", issue->token.label);
@@ -154,7 +139,7 @@ static void post_logout(struct http_request *req, void *arg)
     struct api *api = arg;
     struct api_call *call = api_call(req);
     if (call->by_cookie)
-        set_cookie(call, "", 0);
+        api_set_cookie(call, "berth", "", 0);
     control_remove_token(api->cfg.control, call->who.token, call->who.user, api_done_empty, call);
 }
 

@@ -11,11 +11,6 @@
 
 #define OPEN_MS (12 * 3600 * 1000ll)
 
-static bool is_plain(const struct api_call *call)
-{
-    return str_is_equal(http_head_get(call->req->head, "x-forwarded-proto"), "http");
-}
-
 /* "https://ID.domain:port" from the console's own origin as the gateway told it. */
 static void notebook_origin(struct api_call *call, uint64_t id, char dst[512])
 {
@@ -24,7 +19,7 @@ static void notebook_origin(struct api_call *call, uint64_t id, char dst[512])
     const char *port = own ? strrchr(own, ':') : NULL;
     if (port && (port[1] < '0' || port[1] > '9'))
         port = NULL;
-    snprintf(dst, 512, "%s://%s.%s%s", is_plain(call) ? "http" : "https", id_format(text, id),
+    snprintf(dst, 512, "%s://%s.%s%s", api_is_plain(call) ? "http" : "https", id_format(text, id),
              call->api->cfg.domain, port ? port : "");
 }
 
@@ -126,17 +121,12 @@ static void entered(void *arg, int rc, uint64_t id, const struct err *err)
 {
     struct entry *e = arg;
     struct api_call *call = e->call;
-    char cookie[256];
-    bool plain = is_plain(call);
     (void)id;
     if (rc < 0) {
         api_fail(call, err);
         return;
     }
-    snprintf(cookie, sizeof(cookie), "%s=%s; Path=/; HttpOnly; SameSite=Lax%s; Max-Age=%lld",
-             plain ? "berth-open" : "__Host-berth-open", e->text, plain ? "" : "; Secure",
-             OPEN_MS / 1000);
-    http_reply_header(call->req, "Set-Cookie", cookie);
+    api_set_cookie(call, "berth-open", e->text, OPEN_MS);
     http_reply_header(call->req, "Location", safe_next(call));
     http_reply_header(call->req, "Cache-Control", "no-store");
     http_reply_header(call->req, "Referrer-Policy", "no-referrer");

@@ -86,12 +86,6 @@ int control_add_site(struct control *c, const char *driver, const struct engine_
     return 0;
 }
 
-struct engine *control_engine(struct control *c, const char *site)
-{
-    struct site *s = control_site(c, site);
-    return s ? s->engine : NULL;
-}
-
 void control_wake(struct control *c)
 {
     c->cfg.hooks.wake(c->cfg.hooks.arg);

@@ -61,8 +61,6 @@ struct control *control_free(struct control *c); /* running work is left alone *
 int control_load(struct control *c, const struct store_visitor *others, struct err *err);
 int control_add_site(struct control *c, const char *driver, const struct engine_config *cfg,
                      struct ev_loop *loop, struct err *err);
-/* A site's engine, for drivers' own doors (tests); NULL when there is no such site. */
-struct engine *control_engine(struct control *c, const char *site);
 /* Deadlines, retries of orders, scheduling. Returns milliseconds until the next call is wanted
  * without news, at most 1000. */
 int64_t control_tick(struct control *c);

@@ -60,7 +60,6 @@ struct site {
     struct engine *engine;
     struct control *control;
     bool connected, listed, listing;
-    bool warned;
 };
 
 struct watcher {
